@@ -1,0 +1,1 @@
+"""Identities, signed facts, one round's state machine, receipts. Pure: no clock, no disk, no sockets."""

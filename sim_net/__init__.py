@@ -1,0 +1,1 @@
+"""Worlds in virtual time that drive the very node the network runs."""

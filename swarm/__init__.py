@@ -1,0 +1,1 @@
+"""The node: a pure core, thin edges, and the command line."""

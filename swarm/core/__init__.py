@@ -1,0 +1,1 @@
+"""One node as a function: `step(state, input) -> (state, actions)`."""
