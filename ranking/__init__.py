@@ -1,1 +1,1 @@
-"""Votes in, ranking out. `merge` and `canonical` are integers only and may be signed; the rest is for display."""
+"""Votes in, ranking out: `merge` and `canonical` in integers that may be signed, the rest for display."""
