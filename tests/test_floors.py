@@ -45,9 +45,8 @@ IMPURE_MODULES = frozenset(
 LAZY_MODULES = frozenset({"torch", "transformers", "accelerate", "gguf"})
 LIGHT_MODELS = frozenset({"models", "models.contract", "models.errors", "models.prompts", "models.sampling"})
 CANONICAL_MODULES = ("ranking.canonical", "ranking.merge")
-INTEGER_ONLY_FORBIDDEN = frozenset(
-    {"cmath", "decimal", "fractions", "math", "networkx", "numpy", "unicodedata"}
-)
+INTEGER_ONLY_FORBIDDEN = frozenset({"cmath", "decimal", "fractions", "networkx", "numpy", "unicodedata"})
+INTEGER_MATH = frozenset({"comb", "factorial", "gcd", "isqrt", "lcm", "perm", "prod"})
 FUNCTION_LINES_MAX = 70
 BROAD_EXCEPT_FILES = {
     "swarm/edge/runtime.py": "the runtime edge: a task that fails must not take its node along",
@@ -228,6 +227,13 @@ def check_canonical_is_integer(tree: Tree) -> list[str]:
         for item in all_imports(source):
             if top(item.target) in INTEGER_ONLY_FORBIDDEN:
                 found.append(f"{source.path}:{item.line}: imports {item.target}")
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Import(names=names) if any(alias.name == "math" for alias in names):
+                    found.append(f"{source.path}:{node.lineno}: imports all of math, floats included")
+                case ast.ImportFrom(module="math", names=names):
+                    floats = [alias.name for alias in names if alias.name not in INTEGER_MATH]
+                    found += [f"{source.path}:{node.lineno}: imports math.{name}" for name in floats]
         found += list(float_uses(source))
     return found
 
@@ -356,7 +362,8 @@ PLANTED: tuple[tuple[Rule, Tree], ...] = (
     ),
     *((check_pure, plant("swarm/core/x.py", f"from {name} import x")) for name in sorted(IMPURE_MODULES)),
     (check_canonical_is_integer, plant("ranking/canonical.py", "import numpy as np")),
-    (check_canonical_is_integer, plant("ranking/merge.py", "from math import log")),
+    (check_canonical_is_integer, plant("ranking/merge.py", "from math import isqrt, log")),
+    (check_canonical_is_integer, plant("ranking/merge.py", "import math")),
     (check_canonical_is_integer, plant("ranking/merge.py", "half = 1 / 2")),
     (
         check_canonical_is_integer,
@@ -399,6 +406,7 @@ ALLOWED: tuple[tuple[Rule, Tree], ...] = (
     (check_consensus_sees_integers_only, plant("consensus/x.py", "from ranking.merge import canonical_key")),
     (check_consensus_sees_integers_only, plant("consensus/x.py", "from ranking import canonical")),
     (check_canonical_is_integer, plant("ranking/floats.py", "import numpy")),
+    (check_canonical_is_integer, plant("ranking/canonical.py", "from math import isqrt")),
     (check_lazy, plant("swarm/cli/x.py", "def load():\n    import torch")),
     (check_lazy, plant("swarm/cli/x.py", "if TYPE_CHECKING:\n    import torch")),
     (check_lazy, plant("models/backend.py", "import torch")),
