@@ -1,0 +1,171 @@
+"""What every model backend promises: requests in, generations and log-probabilities out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A prompt in two parts; its text is `prefix + suffix`.
+
+    The parts are tokenised apart, so `prefix` keeps its tokens whatever follows and a backend may keep its
+    key-value cache. Both are data: no backend reads a special token in them.
+
+    Args:
+        prefix: What all questions of one peer share (its few-shot block); may be empty.
+        suffix: What is new in this request.
+    """
+
+    prefix: str
+    suffix: str
+
+    @property
+    def text(self) -> str:
+        """The whole prompt as one string."""
+        return self.prefix + self.suffix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """One continuation to sample.
+
+    Args:
+        prompt: What to continue.
+        noise_seed: The round's seed; with `seat_key` and a token's position it fixes the sampling noise.
+        seat_key: The answering peer's public key (any bytes; 32 in a swarm).
+        temperature_milli: Sampling temperature in thousandths; 0 is greedy.
+        max_tokens: Upper bound on sampled tokens, at least 1.
+        stop: Strings that end the answer; the text is cut before the first of them.
+    """
+
+    prompt: Prompt
+    noise_seed: bytes
+    seat_key: bytes
+    temperature_milli: int
+    max_tokens: int
+    stop: tuple[str, ...]
+
+
+class Finish(Enum):
+    """Why a generation ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One sampled continuation.
+
+    Args:
+        text: The continuation, cut before the stop string or the end token; not stripped.
+        tokens: Every sampled token, those of the stop string or the end token included (an audit needs them).
+        finish: STOP when a stop string or an end token was met, LENGTH when `max_tokens` was reached.
+        prompt_tokens: Tokens of the prompt.
+        logprob: Sum over `tokens` of their log-probability at temperature 1, nats.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    finish: Finish
+    prompt_tokens: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """One continuation whose log-probability is wanted.
+
+    Args:
+        context: What comes before it; must not be empty.
+        continuation: The text to score, tokenised apart from the context; empty scores 0.
+    """
+
+    context: Prompt
+    continuation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How probable a model finds a continuation.
+
+    Args:
+        logprob: Sum of the tokens' log-probabilities, nats.
+        tokens: Number of tokens summed over.
+    """
+
+    logprob: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What is loaded, and what it supports.
+
+    Args:
+        name: Name for people.
+        digest: SHA-256 over what is loaded (the weights file; for scripted models the parameters), 32 bytes.
+        family: Model family, such as `smollm2`.
+        parameters: Number of parameters; 0 for a scripted model.
+        context_tokens: Most tokens of prompt and answer together.
+        device: Where it runs, such as `cpu` or `cuda:0`.
+        has_replayable_sampling: Whether the noise of `models.sampling` decides the tokens.
+        has_logprobs: Whether `score` works.
+    """
+
+    name: str
+    digest: bytes
+    family: str
+    parameters: int
+    context_tokens: int
+    device: str
+    has_replayable_sampling: bool
+    has_logprobs: bool
+
+
+class Model(Protocol):
+    """A language model; both calls block, are made from a worker thread and never overlap."""
+
+    def info(self) -> ModelInfo:
+        """Return what is loaded and what it supports."""
+        ...
+
+    def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
+        """Sample one continuation per request.
+
+        Args:
+            requests: Any number, none included.
+
+        Returns:
+            One generation per request, in order; the same for a request whatever else is in the batch, up to
+            rounding of the last bits of the logits.
+
+        Raises:
+            ModelError: A prompt is empty or too long, a bound is out of range, or the run failed.
+        """
+        ...
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        """Compute the log-probability of each continuation in its context.
+
+        Args:
+            requests: Any number, none included; requests that share a context are cheapest side by side.
+
+        Returns:
+            One score per request, in order.
+
+        Raises:
+            ModelError: A context is empty or too long, or the run failed.
+        """
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A model whose running call can be given up from another thread."""
+
+    def interrupt(self) -> None:
+        """Make the running `generate` or `score` raise ModelError soon; without effect when none runs."""
+        ...

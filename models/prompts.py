@@ -1,0 +1,150 @@
+"""Few-shot prompts that a 135M model can follow, different for every peer; foreign texts stay data.
+
+Raw `Question:` / `Answer:` lines beat the chat template by a wide margin at this size. Whatever comes from
+another peer or an asker is put on one line by `as_line`, so it cannot open a line of its own, or between
+fences that it cannot close by `fence`. Special tokens spelt in it are inert in every backend.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from models.contract import Prompt
+from models.errors import ModelError
+from models.shots import SHOTS_BY_KIND, Shot
+
+ANSWER_CHARS_MAX = 1_024
+FENCE_CHARS_MAX = 4_096
+FENCE_NONCE_BYTES_MIN = 8
+SHOTS_PER_PEER = 5
+STOP_STRINGS = ("\n",)
+# Chosen on 60 generated questions of 6 kinds (benchmarks/temperature_choice.py).
+DEFAULT_TEMPERATURE_MILLI = 700
+DEFAULT_MAX_TOKENS = 64
+
+_SHOTS_TAG = b"peerage/1/shots\x00"
+_JOINERS = frozenset("\u200c\u200d")
+_TO_SPACE = frozenset({"Cc", "Zl", "Zp", "Zs", "Cs"})
+
+
+class Role(Enum):
+    """Who speaks in a conversation."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    text: str
+
+
+def as_line(text: str) -> str:
+    """Put `text` on one line: control characters and every kind of line break or space become one space.
+
+    Invisible format characters are dropped, except the two joiners that scripts and emoji need; so nothing
+    can start a new `Question:` or `Answer:` line or turn the writing direction of what follows.
+    """
+    kept = []
+    for character in text:
+        category = unicodedata.category(character)
+        if category in _TO_SPACE:
+            kept.append(" ")
+        elif category != "Cf" or character in _JOINERS:
+            kept.append(character)
+    return " ".join("".join(kept).split())
+
+
+def clean_answer(text: str) -> str:
+    """Return a model's answer as one stripped line of at most ANSWER_CHARS_MAX characters."""
+    return as_line(text)[:ANSWER_CHARS_MAX].rstrip()
+
+
+def fence(text: str, nonce: bytes) -> str:
+    """Put foreign text between two lines that carry a nonce and that the text cannot close.
+
+    Args:
+        text: Data of a peer; its line breaks are kept, other control characters become spaces, and it is cut
+            at FENCE_CHARS_MAX characters.
+        nonce: At least FENCE_NONCE_BYTES_MIN fresh bytes; what the text holds of their hex form is removed.
+
+    Returns:
+        Three parts on lines of their own: opening, text, closing.
+
+    Raises:
+        ModelError: The nonce is too short.
+    """
+    if len(nonce) < FENCE_NONCE_BYTES_MIN:
+        raise ModelError(f"the fence nonce has {len(nonce)} bytes, expected at least {FENCE_NONCE_BYTES_MIN}")
+    mark = nonce.hex()
+    body = "\n".join(as_line(line) for line in text[:FENCE_CHARS_MAX].splitlines())
+    while mark in body.lower():
+        start = body.lower().index(mark)
+        body = body[:start] + body[start + len(mark) :]
+    return f"<<<text {mark}\n{body}\ntext {mark}>>>"
+
+
+def get_shots(peer_key: bytes) -> tuple[Shot, ...]:
+    """Choose a peer's own examples: SHOTS_PER_PEER distinct kinds, one example each, arithmetic last.
+
+    Args:
+        peer_key: The peer's public key.
+
+    Returns:
+        The examples in the order in which they are shown.
+    """
+    digest = hashlib.sha256(_SHOTS_TAG + peer_key).digest()
+    number = int.from_bytes(digest, "big")
+    kinds = [kind for kind in SHOTS_BY_KIND if kind != "arithmetic"]
+    shots = []
+    for _ in range(SHOTS_PER_PEER - 1):
+        number, index = divmod(number, len(kinds))
+        pool = SHOTS_BY_KIND[kinds.pop(index)]
+        number, index = divmod(number, len(pool))
+        shots.append(pool[index])
+    pool = SHOTS_BY_KIND["arithmetic"]
+    return (*shots, pool[number % len(pool)])
+
+
+def answer_prompt(messages: Sequence[Message], peer_key: bytes) -> Prompt:
+    """Build one peer's prompt for a conversation.
+
+    Args:
+        messages: The conversation; the last one is the user's question.
+        peer_key: The peer's public key, which chooses its examples.
+
+    Returns:
+        System text (if any) and the peer's examples as prefix; earlier turns and the question as suffix,
+        ending in `Answer:`.
+
+    Raises:
+        ModelError: There is no message, the last one is not the user's, or the question is blank.
+    """
+    if not messages or messages[-1].role is not Role.USER:
+        raise ModelError(
+            "the conversation does not end in a question", remedy="let the last message be the user's"
+        )
+    if not as_line(messages[-1].text):
+        raise ModelError("the question is empty", remedy="ask something")
+    system = " ".join(as_line(message.text) for message in messages if message.role is Role.SYSTEM).strip()
+    head = f"{system}\n\n" if system else ""
+    examples = "".join(
+        f"Question: {shot.question}\nAnswer: {shot.answer}\n\n" for shot in get_shots(peer_key)
+    )
+    return Prompt(prefix=head + examples, suffix=_render_turns(messages) + "Answer:")
+
+
+def _render_turns(messages: Sequence[Message]) -> str:
+    lines = []
+    for message in messages:
+        if message.role is Role.USER:
+            lines.append(f"Question: {as_line(message.text)}\n")
+        elif message.role is Role.ASSISTANT:
+            lines.append(f"Answer: {as_line(message.text)}\n\n")
+    return "".join(lines)
