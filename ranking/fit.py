@@ -73,8 +73,10 @@ def _compute_game_gradient(games: _Games, theta: _Floats) -> _Floats:
     """Return the gradient of the games' log-likelihood, shape (classes,)."""
     expected = _compute_sigmoid(theta[games.low] - theta[games.high] + games.offset)
     pull = games.win * (1.0 - expected) - games.loss * expected
-    classes = len(theta)
-    return np.bincount(games.low, pull, classes) - np.bincount(games.high, pull, classes)
+    gradient = np.zeros(len(theta))
+    np.add.at(gradient, games.low, pull)
+    np.subtract.at(gradient, games.high, pull)
+    return gradient
 
 
 def _compute_gradient(games: _Games, theta: _Floats) -> _Floats:
