@@ -1,0 +1,116 @@
+"""Gold: questions whose truth everyone can recompute from a seed (protocol.md, "Gold").
+
+Pure and integer: the same family, seed and level give the same text and truth on every machine, for as
+long as `GOLD_VERSION` stands. Who draws the seed, and when it opens, is not decided here.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from consensus._gold_draw import GOLD_VERSION, Draw
+from consensus._gold_families import (
+    Family,
+    compose_arithmetic,
+    compose_counting,
+    compose_dates,
+    compose_logic,
+    compose_ordering,
+    compose_units,
+)
+from consensus.errors import ConfigError
+from ranking.merge import canonical_key
+
+__all__ = [
+    "FAMILIES",
+    "GOLD_VERSION",
+    "LEVELS",
+    "SEED_BYTES",
+    "Family",
+    "GoldQuestion",
+    "generate",
+    "is_correct",
+]
+
+SEED_BYTES = 32
+LEVELS = (1, 2, 3)
+ANSWER_CHARS_MAX = 1_000  # a longer text is an essay, whatever it says
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "arithmetic": compose_arithmetic,
+        "counting": compose_counting,
+        "dates": compose_dates,
+        "logic": compose_logic,
+        "ordering": compose_ordering,
+        "units": compose_units,
+    }
+)
+
+_UNIT_ASKED = re.compile(r"\bhow many ([a-z]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldQuestion:
+    """A question with its truth.
+
+    Attributes:
+        family: A key of `FAMILIES`.
+        text: Exact rendering, ASCII, one line.
+        truth: The one right answer: an integer in digits, or one word.
+        level: 1 (a 135M model is right now and then) to 3.
+    """
+
+    family: str
+    text: str
+    truth: str
+    level: int
+
+
+def generate(family: str, seed: bytes, level: int = 1) -> GoldQuestion:
+    """Make the question that a seed stands for.
+
+    Args:
+        family: A key of `FAMILIES`.
+        seed: 32 bytes; families and levels draw from independent streams of one seed.
+        level: 1, 2 or 3.
+
+    Returns:
+        The question; a function of the arguments and `GOLD_VERSION` only.
+
+    Raises:
+        ConfigError: There is no such family or level, or the seed has another length.
+    """
+    compose = FAMILIES.get(family)
+    if compose is None:
+        raise ConfigError(
+            f"there is no question family {family!r}", remedy=f"choose one of {', '.join(FAMILIES)}"
+        )
+    if level not in LEVELS:
+        raise ConfigError(f"there is no level {level}", remedy="choose level 1, 2 or 3")
+    if len(seed) != SEED_BYTES:
+        raise ConfigError(f"a question's seed has {SEED_BYTES} bytes, got {len(seed)}")
+    composed = compose(Draw(family, level, seed), level)
+    return GoldQuestion(family=family, text=composed.text, truth=composed.truth, level=level)
+
+
+def is_correct(question: GoldQuestion, answer: str) -> bool:
+    """Say whether `answer` is the truth, harmless form aside.
+
+    Case, a trailing full stop, thousands separators and openings such as "the answer is" do not matter
+    (`ranking.merge.canonical_key`), nor does the unit that the question asks for ("120 minutes").
+    A right answer inside a longer text does not count: such a text may hold several.
+    """
+    if len(answer) > ANSWER_CHARS_MAX:
+        return False
+    try:
+        given = canonical_key(answer.encode("utf-8"))
+    except UnicodeEncodeError:  # a lone surrogate is no text
+        return False
+    truth = canonical_key(question.truth.encode("ascii"))
+    if given == truth:
+        return True
+    asked = _UNIT_ASKED.search(question.text)
+    number, _, unit = given.rpartition(b" ")
+    return asked is not None and unit == asked[1].lower().encode("ascii") and canonical_key(number) == truth
