@@ -26,7 +26,7 @@ def encode(value: msgspec.Struct) -> bytes:
 
 
 @lru_cache(maxsize=128)
-def _decoder(kind: type[StructT]) -> "msgspec.msgpack.Decoder[StructT]":
+def _get_decoder(kind: type[msgspec.Struct]) -> "msgspec.msgpack.Decoder[msgspec.Struct]":
     return msgspec.msgpack.Decoder(kind)
 
 
@@ -45,11 +45,33 @@ def decode(kind: type[StructT], data: bytes, *, bytes_max: int) -> StructT:
         LimitExceeded: `data` is longer than `bytes_max`.
         PeerError: `data` is not the canonical encoding of a `kind`.
     """
-    name = kind.__name__
+    value = decode_with(_get_decoder(kind), data, name=kind.__name__, bytes_max=bytes_max)
+    assert isinstance(value, kind), "a typed decoder returns its type"
+    return value
+
+
+def decode_with(
+    decoder: "msgspec.msgpack.Decoder[StructT]", data: bytes, *, name: str, bytes_max: int
+) -> StructT:
+    """Decode as `decode` does, with a decoder made beforehand: the way to decode a tagged union.
+
+    Args:
+        decoder: A typed decoder.
+        data: Exact bytes as received.
+        name: What is expected, for messages.
+        bytes_max: Upper bound on `len(data)`, checked before anything is parsed.
+
+    Returns:
+        The value, of which `encode` gives back exactly `data`.
+
+    Raises:
+        LimitExceeded: `data` is longer than `bytes_max`.
+        PeerError: `data` is not the canonical encoding of what is expected.
+    """
     if len(data) > bytes_max:
         raise LimitExceeded(f"{name}: got {len(data)} bytes, expected at most {bytes_max}")
     try:
-        value = _decoder(kind).decode(data)
+        value = decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, ValueError) as exc:
         raise PeerError(f"{name}: got bytes that do not decode ({exc})") from exc
     if _ENCODER.encode(value) != data:

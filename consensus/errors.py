@@ -36,7 +36,7 @@ class VerificationError(PeerageError):
         self.step = step
 
 
-class LimitExceeded(PeerageError):
+class LimitExceeded(PeerageError):  # noqa: N818 - the name the whole project uses
     """A named limit was reached; the message gives the limit, its unit and what was got."""
 
 

@@ -1,0 +1,61 @@
+"""The seats of one round: who sits where, what they tolerate, who proposes when."""
+
+from dataclasses import dataclass
+
+from consensus.genesis import Network
+from consensus.hashing import tagged_hash
+from consensus.identity import PeerKey
+from consensus.question import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """n seats in a fixed order, with f tolerated faults and quorum q = n - f."""
+
+    keys: tuple[PeerKey, ...]
+
+    @property
+    def n(self) -> int:
+        """Number of seats."""
+        return len(self.keys)
+
+    @property
+    def f(self) -> int:
+        """Faulty seats tolerated: floor((n - 1) / 3)."""
+        return (len(self.keys) - 1) // 3
+
+    @property
+    def q(self) -> int:
+        """Quorum: n - f."""
+        return len(self.keys) - self.f
+
+    def get_seat(self, key: bytes) -> int | None:
+        """Return the seat that `key` holds, or None."""
+        for seat, holder in enumerate(self.keys):
+            if holder == key:
+                return seat
+        return None
+
+
+def compute_first_seed(network: Network, question: Question) -> bytes:
+    """Return seed_0: from beacon, asker and counter, never from content the asker can grind."""
+    return tagged_hash("seed", network.genesis.beacon, question.asker, question.counter)
+
+
+def compute_next_seed(seed: bytes, salts: tuple[bytes, ...]) -> bytes:
+    """Return the next step's seed: the seed before, and the revealed salts in seat order."""
+    return tagged_hash("seed-next", seed, *salts)
+
+
+def draw_committee(network: Network, question: Question) -> Committee:
+    """Draw the round's seats from the members, by seed_0; with n members it is all of them."""
+    seed = compute_first_seed(network, question)
+    ranked = sorted(network.keys, key=lambda key: tagged_hash("seat", seed, key))
+    return Committee(tuple(ranked[: question.seats]))
+
+
+def compute_proposers(committee: Committee, *, round_id: bytes, step: int, prev: bytes) -> tuple[int, ...]:
+    """Return the order in which seats propose: view v belongs to entry v mod n."""
+    return tuple(
+        sorted(range(committee.n), key=lambda seat: tagged_hash("proposer", round_id, step, prev, seat))
+    )

@@ -1,0 +1,83 @@
+"""What happens to a node, in the past tense. Every input carries the time it came, in milliseconds."""
+
+from dataclasses import dataclass
+
+from consensus.effects import Timer
+from consensus.identity import PeerKey
+from models.contract import Generation, Score
+from swarm.core.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The node came up; `records` holds what its disk knows of unfinished rounds and of askers."""
+
+    at_ms: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes came over the authenticated link of `sender`; hostile until verified."""
+
+    at_ms: int
+    sender: PeerKey
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer set earlier ran out."""
+
+    at_ms: int
+    round_id: bytes
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """A write is durable."""
+
+    at_ms: int
+    write_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersistFailed:
+    """A write did not reach the disk: the node signs nothing more."""
+
+    at_ms: int
+    write_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """A model call returned."""
+
+    at_ms: int
+    call_id: int
+    result: Generation | tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A model call failed or was given up."""
+
+    at_ms: int
+    call_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptLoaded:
+    """A receipt asked for with LoadReceipt; None where the disk has none."""
+
+    at_ms: int
+    request_id: int
+    receipt: bytes | None
+
+
+Input = (
+    Started | Received | TimerFired | Persisted | PersistFailed | CallFinished | CallFailed | ReceiptLoaded
+)

@@ -1,0 +1,245 @@
+"""A node's part in one round: the round's effects become actions, model results become bodies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from consensus.decision import ClosedStep, Status, get_winner
+from consensus.effects import (
+    Accuse,
+    Broadcast,
+    Effect,
+    Finished,
+    Halted,
+    NeedAnswer,
+    NeedBallot,
+    PhaseReached,
+    Save,
+    SendTo,
+    StartTimer,
+    StepDecided,
+)
+from consensus.encoding import Wire, encode
+from consensus.evidence import Fault
+from consensus.identity import PeerKey
+from consensus.messages import ProgressMessage, RoundClosed
+from consensus.round import Round
+from models.contract import Generation, ModelInfo, Score
+from models.errors import ModelError
+from swarm.core.actions import (
+    Action,
+    CancelCall,
+    Emit,
+    EventValue,
+    Generate,
+    Persist,
+    ScoreTexts,
+    Send,
+    SetTimer,
+)
+from swarm.core.judgement import make_answer, make_ballot, make_generate_request, make_score_requests
+from swarm.core.outbox import Outbox
+from swarm.core.records import Record, Table
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Hands out the node's write and call ids."""
+
+    last: int = 0
+
+    def take(self) -> int:
+        """Return a number never returned before."""
+        self.last += 1
+        return self.last
+
+
+@dataclass(slots=True)
+class Call:
+    """A model call under way: for which step, and which classes it scores (none for an answer)."""
+
+    step: int
+    classes: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Seat:
+    """One round as this node lives it."""
+
+    round: Round
+    own_key: PeerKey
+    asker: PeerKey
+    info: ModelInfo
+    numbers: Numbers
+    outbox: Outbox = field(default_factory=Outbox)
+    calls: dict[int, Call] = field(default_factory=dict)
+    scores: dict[int, Score] = field(default_factory=dict)
+    pending_ballot: NeedBallot | None = None
+    receipt: bytes | None = None
+
+    @property
+    def round_id(self) -> bytes:
+        """The round's id."""
+        return self.round.desk.facts.round_id
+
+    def run(self) -> list[Action]:
+        """Turn the round's effects into actions, until neither yields more."""
+        actions: list[Action] = []
+        while effects := self.round.take():
+            for effect in effects:
+                self._perform(effect, actions)
+        actions += self.outbox.take()
+        return actions
+
+    def broadcast(self, message: Wire) -> None:
+        """Send a message to every other seat, behind the writes so far."""
+        data = encode(message)
+        keys = self.round.desk.facts.committee.keys
+        self.outbox.put(Send(key, data) for key in keys if key != self.own_key)
+
+    def persist(self, records: Sequence[Record], actions: list[Action]) -> None:
+        """Write records, and hold back every later send until they are durable."""
+        write_id = self.numbers.take()
+        actions.append(Persist(write_id, tuple(records)))
+        self.outbox.wait_for(write_id)
+
+    def on_call_finished(self, call_id: int, result: Generation | tuple[Score, ...], now_ms: int) -> None:
+        """Seal what the model returned."""
+        call = self.calls.pop(call_id)
+        if isinstance(result, Generation):
+            body = make_answer(result, self.info)
+            if body is not None:
+                self.round.on_body(call.step, body, now_ms)
+            return
+        self.scores |= dict(zip(call.classes, result, strict=True))
+        self._seal_ballot(now_ms)
+
+    def on_call_failed(self, call_id: int, now_ms: int) -> None:
+        """Without an answer the seat stays silent; without scores it seals what it has."""
+        call = self.calls.pop(call_id)
+        if call.classes:
+            self._seal_ballot(now_ms)
+
+    def close(self) -> RoundClosed | None:
+        """Return what the asker is told of a finished round; None while it runs or where it was left."""
+        closed = self.round.desk.closed
+        if self.receipt is None:
+            return None
+        value = closed[-1].outcome
+        return RoundClosed(self.round_id, value.digest, value.value.status)
+
+    # -- effects -----------------------------------------------------------------------------------
+
+    def _perform(self, effect: Effect, actions: list[Action]) -> None:
+        match effect:
+            case Save(signed, facts):
+                records = [Record(Table.SIGNED, self.round_id, slot, value) for slot, value in signed]
+                records += [Record(Table.FACT, self.round_id, key, value) for key, value in facts]
+                self.persist(records, actions)
+            case Broadcast(message):
+                self.broadcast(message)
+            case SendTo(seat, message):
+                to = self.round.desk.facts.committee.keys[seat]
+                self.outbox.put([Send(to, encode(message))])
+            case StartTimer(timer, delay_ms):
+                actions.append(SetTimer(self.round_id, timer, delay_ms))
+            case NeedAnswer(noise_seed):
+                self._ask_answer(noise_seed, actions)
+            case NeedBallot():
+                self._ask_scores(effect, actions)
+            case PhaseReached(step, phase, seats):
+                fields = (("step", step), ("phase", phase.name.lower()), ("seats", seats))
+                actions.append(self._emit("step.phase", *fields))
+                progress = ProgressMessage(self.round_id, step, int(phase), seats)
+                actions.append(Send(self.asker, encode(progress)))
+            case StepDecided(closed):
+                actions += self._cancel_calls()
+                actions.append(self._report_decision(closed))
+            case Accuse(evidence):
+                fault = Fault(evidence.fault).name.lower()
+                key = b"evidence/%d/%d" % (evidence.first.seat, evidence.fault)
+                self.persist([Record(Table.FACT, self.round_id, key, encode(evidence))], actions)
+                accused = ("seat", evidence.first.seat)
+                actions.append(self._emit("evidence", accused, ("fault", fault)))
+            case Finished(receipt):
+                self._finish(receipt, actions)
+            case Halted(reason):
+                actions += self._cancel_calls()
+                actions.append(self._emit("round.halted", ("reason", reason)))
+            case _:
+                assert_never(effect)
+
+    def _ask_answer(self, noise_seed: bytes, actions: list[Action]) -> None:
+        question = self.round.desk.facts.question
+        try:
+            request = make_generate_request(question, noise_seed=noise_seed, seat_key=self.own_key)
+        except ModelError as exc:
+            actions.append(self._emit("call.failed", ("step", 0), ("reason", exc.message)))
+            return
+        call_id = self.numbers.take()
+        self.calls[call_id] = Call(step=0)
+        actions.append(Generate(call_id, request))
+
+    def _ask_scores(self, need: NeedBallot, actions: list[Action]) -> None:
+        self.pending_ballot = need
+        wanted = sorted({index for pair in need.dealt for index in (pair.left, pair.right)})
+        classes = tuple(index for index in wanted if index not in self.scores)
+        try:
+            requests = make_score_requests(
+                self.round.desk.facts.question, seat_key=self.own_key, texts=need.texts, classes=classes
+            )
+        except ModelError as exc:
+            actions.append(self._emit("call.failed", ("step", need.step), ("reason", exc.message)))
+            requests = ()
+        if not requests:
+            self._seal_ballot(self.round.desk.now_ms)
+            return
+        call_id = self.numbers.take()
+        self.calls[call_id] = Call(step=need.step, classes=classes)
+        actions.append(ScoreTexts(call_id, requests))
+
+    def _seal_ballot(self, now_ms: int) -> None:
+        need, self.pending_ballot = self.pending_ballot, None
+        if need is not None:
+            prev = self.round.desk.closed[need.step - 1].outcome.digest
+            self.round.on_body(need.step, make_ballot(prev, need.dealt, self.scores), now_ms)
+
+    def _cancel_calls(self) -> list[Action]:
+        cancelled: list[Action] = [CancelCall(call_id) for call_id in self.calls]
+        self.calls.clear()
+        self.pending_ballot = None
+        return cancelled
+
+    def _finish(self, receipt: bytes, actions: list[Action]) -> None:
+        self.receipt = receipt
+        self.persist([Record(Table.RECEIPT, self.round_id, b"", receipt)], actions)
+        closed = self.close()
+        assert closed is not None, "a finished round has a receipt"
+        status = Status(closed.status).name.lower()
+        winner = get_winner(self.round.desk.closed)
+        # The asker hears of the result, and the log says so, only once the receipt is on disk.
+        self.outbox.put(
+            [
+                self._emit(
+                    "round.closed", ("status", status), ("winner", winner), ("result", closed.result.hex())
+                ),
+                Send(self.asker, encode(closed)),
+            ]
+        )
+
+    def _report_decision(self, closed: ClosedStep) -> Emit:
+        value = closed.outcome.value
+        return self._emit(
+            "step.decided",
+            ("step", value.step),
+            ("status", Status(value.status).name.lower()),
+            ("next", value.next),
+            ("missing", value.missing),
+            ("classes", tuple(",".join(map(str, authors)) for authors in value.classes)),
+            ("scores", value.scores),
+            ("p_best_q16", value.p_best_q16),
+            ("flip_estimate", value.flip_estimate),
+        )
+
+    def _emit(self, event: str, *fields: tuple[str, EventValue]) -> Emit:
+        return Emit(self.round_id, event, fields)
