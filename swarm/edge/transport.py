@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Annotated, Protocol, cast
 from urllib.parse import urlsplit
 
+import h11
 import msgspec
 import trio
 from trio_websocket import (
@@ -39,6 +40,7 @@ _FOREIGN = (
     ConnectionClosed,
     HandshakeError,
     ProtocolError,
+    h11.ProtocolError,
     OSError,
     trio.BrokenResourceError,
     trio.ClosedResourceError,
