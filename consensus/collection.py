@@ -13,6 +13,7 @@ from consensus.evidence import Fault, Payload, decode_payload, get_slot
 from consensus.hashing import DIGEST_BYTES
 from consensus.messages import (
     Commit,
+    CommitsMessage,
     CoSigned,
     Entry,
     Kind,
@@ -279,8 +280,7 @@ class Collection:
     def _forward(self) -> None:
         self._running.discard(TimerName.FORWARD)
         if self.phase is Phase.COMMITTING:
-            for signed in self._unforwarded:
-                self.desk.broadcast(StatementMessage(self.desk.facts.round_id, signed))
+            self.desk.broadcast(CommitsMessage(self.desk.facts.round_id, tuple(self._unforwarded)))
         self._unforwarded.clear()
 
     def _sign_commit_list(self) -> None:

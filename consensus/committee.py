@@ -1,6 +1,7 @@
 """The seats of one round: who sits where, what they tolerate, who proposes when."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from consensus.genesis import Network
 from consensus.hashing import tagged_hash
@@ -13,6 +14,10 @@ class Committee:
     """n seats in a fixed order, with f tolerated faults and quorum q = n - f."""
 
     keys: tuple[PeerKey, ...]
+    seat_by_key: Mapping[bytes, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seat_by_key", {key: seat for seat, key in enumerate(self.keys)})
 
     @property
     def n(self) -> int:
@@ -31,10 +36,7 @@ class Committee:
 
     def get_seat(self, key: bytes) -> int | None:
         """Return the seat that `key` holds, or None."""
-        for seat, holder in enumerate(self.keys):
-            if holder == key:
-                return seat
-        return None
+        return self.seat_by_key.get(key)
 
 
 def compute_first_seed(network: Network, question: Question) -> bytes:

@@ -10,7 +10,7 @@ from consensus.errors import PeerError
 from consensus.evidence import Evidence, Fault, decode_payload, get_slot
 from consensus.hashing import sha256
 from consensus.identity import PeerKey, Signer, Verifier
-from consensus.messages import PAYLOAD_BYTES_MAX, Kind, SeatMessage, Signed
+from consensus.messages import PAYLOAD_BYTES_MAX, SEAT_KINDS, Kind, SeatMessage, Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Desk:
             PeerError: No such seat or kind, a payload too long, or a signature that does not hold.
         """
         key = self.get_key(signed.seat)
-        if signed.kind not in list(Kind) or signed.kind == Kind.QUESTION:
+        if signed.kind not in SEAT_KINDS:
             raise PeerError(f"statement: got kind {signed.kind}, expected one a seat may sign")
         if len(signed.payload) > PAYLOAD_BYTES_MAX:
             raise PeerError(

@@ -34,7 +34,7 @@ class Kind(IntEnum):
     PRECOMMIT = 8
 
 
-SEAT_KINDS = tuple(kind for kind in Kind if kind is not Kind.QUESTION)
+SEAT_KINDS = tuple(int(kind) for kind in Kind if kind is not Kind.QUESTION)
 
 
 class Entry(Wire, frozen=True):
@@ -169,6 +169,13 @@ class StatementMessage(Wire, frozen=True, tag=2):
     signed: Signed
 
 
+class CommitsMessage(Wire, frozen=True, tag=12):
+    """Commits of other seats, passed on so that no seat can show its commit to some only."""
+
+    round: bytes
+    commits: tuple[Signed, ...]
+
+
 class RevealMessage(Wire, frozen=True, tag=3):
     """A reveal with the commit lists that name it (none when it answers a BodyRequest)."""
 
@@ -244,12 +251,13 @@ class RefusalMessage(Wire, frozen=True, tag=11):
 
 
 SeatMessage = (
-    StatementMessage | RevealMessage | ProposalMessage | CertificateMessage | BodyRequest
+    StatementMessage | CommitsMessage | RevealMessage | ProposalMessage | CertificateMessage | BodyRequest
 )  # what the seats of a round say to each other
 
 Message = (
     AskMessage
     | StatementMessage
+    | CommitsMessage
     | RevealMessage
     | ProposalMessage
     | CertificateMessage

@@ -39,6 +39,8 @@ from consensus.messages import (
     VALUE_BYTES_MAX,
     BodyRequest,
     CertificateMessage,
+    Commit,
+    CommitsMessage,
     Entry,
     Kind,
     Precommit,
@@ -146,6 +148,8 @@ class Round:
                 self.desk.verify(message.signed)
                 content = decode_payload(message.signed.kind, message.signed.payload)
                 self._take_statement(message, content, sender)
+            case CommitsMessage():
+                self._take_commits(message)
             case CertificateMessage():
                 self._take_certificate(message)
             case BodyRequest():
@@ -321,6 +325,20 @@ class Round:
                 self.collection.on_statement(signed, content)
             case _:
                 raise PeerError(f"statement: got kind {signed.kind} in a message that is not its own")
+
+    def _take_commits(self, message: CommitsMessage) -> None:
+        """Take commits that a seat passes on; it vouches for their signatures, so a bad one is its fault."""
+        if len(message.commits) > self.desk.facts.committee.n:
+            raise PeerError(f"commits: got {len(message.commits)}, expected at most one a seat")
+        for signed in message.commits:
+            if self.collection.commits.has(signed.seat, signed.payload):
+                continue
+            self.desk.verify(signed)
+            content = decode_payload(signed.kind, signed.payload)
+            if not isinstance(content, Commit) or content.round != message.round:
+                raise PeerError("commits: got something else than this round's commits")
+            if content.step == self.collection.step:
+                self.collection.on_statement(signed, content)
 
     def _answer_with_certificate(self, sender: int | None, step: int) -> None:
         """Answer a message of a closed step, at a bounded rate: everybody was sent it once already."""

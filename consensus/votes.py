@@ -77,6 +77,7 @@ class Agreement:
             desk.facts.committee, round_id=desk.facts.round_id, step=self.step, prev=collection.prev
         )
         self._views_seen: dict[int, int] = {}
+        self._is_view_news = False
         self._valid: dict[bytes, bool] = {}
         self._precommitted: list[bytes] = []
         self._timed_view: int | None = None
@@ -190,6 +191,9 @@ class Agreement:
 
     def _catch_up(self) -> None:
         """Move to the (f + 1)-th highest of the views seen: an honest seat is there."""
+        if not self._is_view_news:
+            return
+        self._is_view_news = False
         highest = sorted(self._views_seen.values(), reverse=True)
         f = self.desk.facts.committee.f
         if len(highest) > f and highest[f] > self.view:
@@ -381,7 +385,9 @@ class Agreement:
             raise PeerError(f"vote: got view {view}, expected 0 to {VIEW_MAX}")
 
     def _see_view(self, seat: int, view: int) -> None:
-        self._views_seen[seat] = max(view, self._views_seen.get(seat, 0))
+        if view > self._views_seen.get(seat, -1):
+            self._views_seen[seat] = view
+            self._is_view_news = True
 
     def _enter_vote(self, signed: Signed, content: Prevote | Precommit) -> None:
         book = self.prevotes if isinstance(content, Prevote) else self.precommits

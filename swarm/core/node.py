@@ -19,6 +19,7 @@ from consensus.messages import (
     AskMessage,
     BodyRequest,
     CertificateMessage,
+    CommitsMessage,
     Message,
     ProgressMessage,
     ProposalMessage,
@@ -239,7 +240,14 @@ def _dispatch(state: NodeState, message: Message, received: Received) -> list[Ac
             return _on_question(state, question, received)
         case ReceiptRequest(round_id, index):
             return _on_receipt_request(state, received.sender, round_id, index)
-        case StatementMessage() | RevealMessage() | ProposalMessage() | CertificateMessage() | BodyRequest():
+        case (
+            StatementMessage()
+            | CommitsMessage()
+            | RevealMessage()
+            | ProposalMessage()
+            | CertificateMessage()
+            | BodyRequest()
+        ):
             return _on_seat_message(state, message, received)
         case ReceiptChunk() | RoundClosed() | ProgressMessage() | RefusalMessage():
             raise PeerError(f"message: got {type(message).__name__}, which only an asker takes")
