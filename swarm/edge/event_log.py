@@ -1,0 +1,383 @@
+"""The event log: what happened, in order; the one source of terminal view, web page, reports and replay.
+
+A file of JSON Lines that only grows. Each line carries `schema`, `seq`, `t_ms`, `round`, `peer`, `event`
+and the event's own fields. Lines are not synced: what must survive a power cut is in the store. A line is
+one write; one that was cut short by a crash is taken off when the log is opened again, and skipped by
+`read_events`.
+
+Texts of prompts and answers are left out unless the log was opened with `keep_texts`; their sizes stay.
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import trio
+
+from consensus.errors import LimitExceeded, StoreError
+from swarm.edge.paths import DATA_DIR_VARIABLE, create_private_file
+
+SCHEMA = "peerage.event/1"
+LINE_BYTES_MAX = 1 << 20
+RING_EVENTS_MAX = 1_024
+SUBSCRIBER_EVENTS_MAX = RING_EVENTS_MAX
+SUBSCRIBERS_MAX = 64
+GAP_EVENT = "gap"  # carries `lost`: how many events are missing before the next one
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ENVELOPE = ("schema", "seq", "t_ms", "round", "peer", "event")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_LINE_START = f'{{"schema":"{SCHEMA}"'.encode()
+_TAIL_BYTES = 2 * (LINE_BYTES_MAX + 1)  # a torn line and the whole one before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        seq: Its place in the log, from 0; a gap event has the place of the first event it stands for.
+        t_ms: Wall clock, milliseconds since 1970; for people, never for decisions.
+        round_id: The round it belongs to, if any.
+        peer: The public key of the peer it concerns, if any.
+        event: Its name, past tense, snake case.
+        fields: What else there is to say.
+    """
+
+    seq: int
+    t_ms: int
+    event: str
+    round_id: bytes | None = None
+    peer: bytes | None = None
+    fields: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the event as one line of JSON, without its newline."""
+        return _ENCODER.encode(
+            {
+                "schema": SCHEMA,
+                "seq": self.seq,
+                "t_ms": self.t_ms,
+                "round": None if self.round_id is None else self.round_id.hex(),
+                "peer": None if self.peer is None else self.peer.hex(),
+                "event": self.event,
+                **self.fields,
+            }
+        )
+
+
+class Subscription(trio.abc.ReceiveChannel[Event]):
+    """Live events for one reader; who reads too slowly loses the oldest and is told how many."""
+
+    def __init__(self, on_close: Callable[["Subscription"], None]) -> None:
+        self._waiting: deque[Event] = deque()
+        self._lost = 0
+        self._has_ended = False
+        self._is_closed = False
+        self._parked = trio.lowlevel.ParkingLot()
+        self._on_close = on_close
+
+    async def receive(self) -> Event:
+        """Return the next event, or a gap event before it.
+
+        Raises:
+            trio.EndOfChannel: The log was closed and everything has been read.
+            trio.ClosedResourceError: This subscription was closed.
+        """
+        await trio.lowlevel.checkpoint()
+        while not self._waiting:
+            if self._is_closed:
+                raise trio.ClosedResourceError
+            if self._has_ended:
+                raise trio.EndOfChannel
+            await self._parked.park()
+        if self._lost:
+            following = self._waiting[0]
+            fields = {"lost": self._lost}
+            gap = Event(seq=following.seq - self._lost, t_ms=following.t_ms, event=GAP_EVENT, fields=fields)
+            self._lost = 0
+            return gap
+        return self._waiting.popleft()
+
+    async def aclose(self) -> None:
+        """Stop receiving; closing twice is allowed."""
+        self._is_closed = True
+        self._waiting.clear()
+        self._on_close(self)
+        self._parked.unpark_all()
+        await trio.lowlevel.checkpoint()
+
+    def _offer(self, event: Event) -> None:
+        self._waiting.append(event)
+        if len(self._waiting) > SUBSCRIBER_EVENTS_MAX:
+            self._waiting.popleft()
+            self._lost += 1
+        self._parked.unpark_all()
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self._parked.unpark_all()
+
+
+class EventLog:
+    """Writes events to a file, keeps the latest in memory, feeds subscribers. For one Trio thread.
+
+    A disk that refuses does not stop the node: the events stay in memory as far as the ring reaches,
+    `failure` says what is wrong, and once the disk takes writes again a gap event counts what the file
+    lacks.
+
+    Args:
+        path: The file, made with mode 0600 and continued if it exists; None keeps events in memory only.
+        get_time_ms: Wall clock, milliseconds since 1970.
+        keep_texts: Whether texts of prompts and answers are written.
+
+    Raises:
+        StoreError: The file cannot be made, or what it holds is no event log.
+    """
+
+    def __init__(
+        self, path: Path | None, *, get_time_ms: Callable[[], int], keep_texts: bool = False
+    ) -> None:
+        self.failure: StoreError | None = None
+        self._path = path
+        self._get_time_ms = get_time_ms
+        self._keep_texts = keep_texts
+        self._ring: deque[Event] = deque(maxlen=RING_EVENTS_MAX)
+        self._subscriptions: list[Subscription] = []
+        self._unwritten = 0
+        self._seq = 0
+        self._size_bytes = 0
+        self._descriptor: int | None = None
+        if path is not None:
+            self._open(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def next_seq(self) -> int:
+        """The place that the next event will have."""
+        return self._seq
+
+    def append(
+        self,
+        event: str,
+        *,
+        round_id: bytes | None = None,
+        peer: bytes | None = None,
+        texts: Mapping[str, str] | None = None,
+        fields: Mapping[str, Json] | None = None,
+    ) -> Event:
+        """Note that something happened.
+
+        Args:
+            event: Its name, snake case, past tense.
+            round_id: The round it belongs to.
+            peer: The public key of the peer it concerns.
+            texts: Prompts and answers by field name; without `keep_texts` only `<name>_chars` is kept.
+            fields: What else there is to say; no texts of users in here.
+
+        Returns:
+            The event as noted.
+
+        Raises:
+            LimitExceeded: The line would be longer than `LINE_BYTES_MAX`.
+        """
+        assert _NAME.fullmatch(event), event
+        noted: dict[str, Json] = dict(fields or {})
+        for name, text in (texts or {}).items():
+            noted |= {name: text} if self._keep_texts else {f"{name}_chars": len(text)}
+        assert not any(name in noted for name in _ENVELOPE), noted
+        made = Event(
+            seq=self._seq,
+            t_ms=self._get_time_ms(),
+            event=event,
+            round_id=round_id,
+            peer=peer,
+            fields=noted,
+        )
+        line = _encode_line(made)
+        self._seq += 1
+        self._ring.append(made)
+        for subscription in self._subscriptions:
+            subscription._offer(made)
+        if self._descriptor is not None:
+            self._write(self._descriptor, made, line)
+        return made
+
+    def subscribe(self, *, after_seq: int | None = None) -> Subscription:
+        """Return a channel of events to come.
+
+        Args:
+            after_seq: Begin with the events in memory beyond this place; None begins with the next one.
+                What memory no longer holds is reported as a gap.
+
+        Raises:
+            LimitExceeded: `SUBSCRIBERS_MAX` are subscribed already.
+        """
+        if len(self._subscriptions) >= SUBSCRIBERS_MAX:
+            raise LimitExceeded(f"the event log has {SUBSCRIBERS_MAX} subscribers, which is its limit")
+        subscription = Subscription(self._forget)
+        if after_seq is not None:
+            replayed = [event for event in self._ring if event.seq > after_seq]
+            first_seq = replayed[0].seq if replayed else self._seq
+            subscription._lost = max(0, first_seq - after_seq - 1)
+            for event in replayed:
+                subscription._offer(event)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def close(self) -> None:
+        """End every subscription and let go of the file; closing twice is allowed."""
+        for subscription in self._subscriptions:
+            subscription._end()
+        self._subscriptions = []
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _forget(self, subscription: Subscription) -> None:
+        self._subscriptions = [other for other in self._subscriptions if other is not subscription]
+
+    def _open(self, path: Path) -> None:
+        create_private_file(path)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as exc:
+            raise _unwritable(path, exc) from exc
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._resume(path, descriptor)
+        except BlockingIOError as exc:
+            os.close(descriptor)
+            raise StoreError(f"{path} is being written by another process") from exc
+        except OSError as exc:
+            os.close(descriptor)
+            raise _unwritable(path, exc) from exc
+        except StoreError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def _resume(self, path: Path, descriptor: int) -> None:
+        """Find the place to go on from, and take off a line that a crash cut short."""
+        size = os.fstat(descriptor).st_size
+        tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+        whole, _, torn = tail.rpartition(b"\n")
+        if whole:
+            self._seq = _decode_line(path, whole.rpartition(b"\n")[2], "the last line").seq + 1
+        if not torn.startswith(_LINE_START[: len(torn)]):
+            raise StoreError(f"{path} is no event log", remedy="move that file away to begin a new log")
+        self._size_bytes = size - len(torn)
+        os.ftruncate(descriptor, self._size_bytes)
+
+    def _write(self, descriptor: int, event: Event, line: bytes) -> None:
+        assert self._path is not None
+        data = line
+        if self._unwritten:
+            gap = Event(
+                seq=event.seq - self._unwritten,
+                t_ms=event.t_ms,
+                event=GAP_EVENT,
+                fields={"lost": self._unwritten},
+            )
+            data = _encode_line(gap) + line
+        try:
+            _write_whole(descriptor, data, self._size_bytes)
+        except OSError as exc:
+            self._unwritten += 1
+            self.failure = _unwritable(self._path, exc)
+            return
+        self._size_bytes += len(data)
+        self._unwritten = 0
+        self.failure = None
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Read a log, also while it is being written.
+
+    Args:
+        path: The file.
+
+    Yields:
+        Its events in order. A last line without a newline is torn or still being written, and skipped.
+
+    Raises:
+        StoreError: The file cannot be read, or a whole line is no event of this schema.
+    """
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while (line := file.readline(LINE_BYTES_MAX + 1)).endswith(b"\n"):
+                number += 1
+                yield _decode_line(path, line[:-1], f"line {number}")
+            if len(line) > LINE_BYTES_MAX:
+                raise StoreError(f"{path}, line {number + 1}: longer than {LINE_BYTES_MAX} bytes")
+    except OSError as exc:
+        raise StoreError(f"cannot read {path} ({exc.strerror})") from exc
+
+
+def _encode_line(event: Event) -> bytes:
+    # A lone surrogate in a text is kept readable rather than refused.
+    line = event.to_json().encode("utf-8", errors="backslashreplace") + b"\n"
+    if len(line) > LINE_BYTES_MAX:
+        raise LimitExceeded(
+            f"event {event.event}: a line of {len(line)} bytes, expected at most {LINE_BYTES_MAX}"
+        )
+    return line
+
+
+def _decode_line(path: Path, line: bytes, place: str) -> Event:
+    try:
+        value = json.loads(line)
+        if value["schema"] != SCHEMA:
+            raise StoreError(
+                f"{path}, {place}: got schema {value['schema']!r}, expected {SCHEMA!r}",
+                remedy="read it with the peerage that wrote it",
+            )
+        return Event(
+            seq=int(value["seq"]),
+            t_ms=int(value["t_ms"]),
+            event=str(value["event"]),
+            round_id=None if value["round"] is None else bytes.fromhex(value["round"]),
+            peer=None if value["peer"] is None else bytes.fromhex(value["peer"]),
+            fields={name: item for name, item in value.items() if name not in _ENVELOPE},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise StoreError(
+            f"{path}, {place}: no event ({type(exc).__name__}: {exc})",
+            remedy="the file was altered or is no event log; move it away to begin a new one",
+        ) from exc
+
+
+def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
+    """Write `data` at `offset`, which is the file's end, or leave the file as it was."""
+    done = 0
+    try:
+        while done < len(data):
+            done += os.pwrite(descriptor, data[done:], offset + done)
+    except OSError:
+        if done:
+            os.ftruncate(descriptor, offset)
+        raise
+
+
+def _unwritable(path: Path, exc: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write the event log {path} ({exc.strerror})",
+        remedy=f"free space on that disk, or set {DATA_DIR_VARIABLE} to another directory",
+    )
