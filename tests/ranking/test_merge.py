@@ -1,12 +1,14 @@
 """Merging: the key table row by row, its algebra, and the classes it makes."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranking.merge import FILLERS, Candidate, canonical_key, get_shown_author, merge_answers
+from ranking.merge import FILLERS, KEY_VERSION, Candidate, canonical_key, get_shown_author, merge_answers
 
 EQUAL = [
     (b"84", b"84", b"84.", b"84.0", b"084", b"+84", b"The answer is 84", b"**84**", b" 84\n", b"Answer: 84."),
@@ -144,3 +146,12 @@ def test_shown_author_follows_the_seed_and_not_the_order() -> None:
     assert get_shown_author([4], b"") == 4
     with pytest.raises(ValueError, match="author"):
         get_shown_author([], b"seed")
+
+
+def test_vectors() -> None:
+    path = Path(__file__).parent / "vectors" / "keys" / f"version_{KEY_VERSION}.json"
+    vector = json.loads(path.read_text(encoding="ascii"))
+    assert vector["key_version"] == KEY_VERSION
+    assert len(vector["keys"]) >= 60
+    for text, key in vector["keys"]:
+        assert canonical_key(bytes.fromhex(text)).hex() == key

@@ -1,8 +1,11 @@
 """Dealing: eligibility, budgets, balance, order, and that the same facts give the same deal."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +20,8 @@ from ranking.canonical import (
     deal_pairs,
     default_calls_per_peer,
 )
+
+VECTORS = sorted((Path(__file__).parent / "vectors" / "deals").glob("*.json"))
 
 Authors = tuple[tuple[int, ...], ...]
 
@@ -214,3 +219,33 @@ def test_bad_input_is_refused() -> None:
                 scores=given_scores,
                 history=(),
             )
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
+def test_vector(path: Path) -> None:
+    vector = json.loads(path.read_text(encoding="ascii"))
+    history: list[Assignment] = []
+    ballots: list[Comparison] = []
+    for step, facts in enumerate(vector["steps"], start=1):
+        seed = bytes.fromhex(facts["seed"])
+        dealt = deal_pairs(
+            step=step,
+            authors=vector["authors"],
+            seats=vector["seats"],
+            calls_per_peer=vector["calls_per_peer"],
+            seed=seed,
+            scores=compute_scores(authors=vector["authors"], comparisons=ballots, seed=seed)
+            if step > 1
+            else None,
+            history=history,
+        )
+        assert [list(astuple(assignment)) for assignment in dealt] == facts["dealt"]
+        history += dealt
+        ballots += [
+            Comparison(a.judge, a.left, a.right, outcome)
+            for a, outcome in zip(dealt, facts["outcomes"], strict=True)
+        ]
+
+
+def test_there_are_vectors() -> None:
+    assert len(VECTORS) >= 4

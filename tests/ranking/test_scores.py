@@ -24,7 +24,7 @@ from ranking.canonical import (
 from ranking.scores import compute_odds
 from ranking.tables import EXP, LOG, ODDS
 
-VECTORS = sorted((Path(__file__).parent / "vectors").glob("*.json"))
+VECTORS = sorted((Path(__file__).parent / "vectors" / "scores").glob("*.json"))
 SEED = b"seed"
 
 
@@ -164,6 +164,22 @@ def test_engine_equals_the_transcription(drawn: Round) -> None:
     scores = drawn.compute()
     reference = compute_reference(drawn, scores.order[0])
     assert Reference(scores.log_strengths, scores.z, scores.p_best_q16) == reference
+
+
+@settings(deadline=None, max_examples=60)
+@given(ROUNDS)
+def test_flip_estimate_is_one_exactly_when_a_refit_unseats_the_leader(drawn: Round) -> None:
+    scores = drawn.compute()
+    assert (scores.flip_estimate == 1) == (not scores.is_leader_stable)
+    assert 0 <= scores.flip_estimate <= scores.judges
+    assert sorted(scores.order) == list(range(len(drawn.authors)))
+    assert 0 < scores.p_best_q16 <= 65536
+    cells, leader = list_cells(drawn), scores.order[0]
+    full = iterate(cells, [2**32] * len(drawn.authors), 40)
+    for judge in sorted({cell[0] for cell in cells}) if scores.is_leader_stable else []:
+        if any(b.judge == judge for b in drawn.comparisons):
+            rest = [take_log(p) for p in iterate([c for c in cells if c[0] != judge], full, 8)]
+            assert rest[leader] == max(rest)
 
 
 @settings(deadline=None, max_examples=40)
