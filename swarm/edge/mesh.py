@@ -194,7 +194,7 @@ class Mesh:
                 carrier = await self._connect(nursery, url)
                 await self._handshaker.dial(carrier, expected_key=key)
             await self._run_link(carrier, key=key, opener=self._key)
-        except (NetworkError, PeerError) as exc:
+        except (NetworkError, PeerError, ConfigError) as exc:  # one bad URL is not the whole node's end
             await self.inbox.wait_event_room()
             self.inbox.put_event(DialFailed(key, exc.message))
         finally:
