@@ -345,10 +345,6 @@ class World:
             case ReceiptChunk() as chunk:
                 self.chunks.setdefault(key, {})[chunk.index] = chunk
                 if chunk.index + 1 < chunk.count:
-                    self.deliver(
-                        index, self.asker.key, encode(ReceiptRequest(chunk.round, chunk.index + 1))
-                    )
+                    self.deliver(index, self.asker.key, encode(ReceiptRequest(chunk.round, chunk.index + 1)))
             case _:
                 pass  # progress and refusals are for people
-
-

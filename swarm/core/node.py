@@ -128,7 +128,7 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
         case PersistFailed(_, _, reason):
             # What is signed from now on might not be remembered after a crash: say nothing more.
             state.is_halted = True
-            return state, [Emit(None, "node.halted", (("reason", reason),))]
+            return state, [Emit(None, "node_halted", (("reason", reason),))]
         case CallFinished(at_ms, call_id, result):
             for seat in state.seats.values():
                 if call_id in seat.calls:
@@ -138,7 +138,7 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
         case CallFailed(at_ms, call_id, reason):
             for seat in state.seats.values():
                 if call_id in seat.calls:
-                    failed = Emit(seat.round_id, "call.failed", (("reason", reason),))
+                    failed = Emit(seat.round_id, "call_failed", (("reason", reason),))
                     seat.on_call_failed(call_id, at_ms)
                     return state, [failed, *seat.run()]
             return state, []
@@ -166,7 +166,7 @@ def _on_started(state: NodeState, started: Started) -> list[Action]:
             state.asked[record.key] = record.value
         else:
             by_round.setdefault(record.round_id, []).append(record)
-    actions: list[Action] = [Emit(None, "node.started", (("rounds", len(by_round)),))]
+    actions: list[Action] = [Emit(None, "node_started", (("rounds", len(by_round)),))]
     for records in by_round.values():
         actions += _resume(state, records, started.at_ms)
     return actions
@@ -183,7 +183,7 @@ def _resume(state: NodeState, records: list[Record], now_ms: int) -> list[Action
     if seat is None:
         return []
     seat.round.restore(signed, facts, now_ms)
-    resumed = Emit(seat.round_id, "round.resumed", (("statements", len(signed)),))
+    resumed = Emit(seat.round_id, "round_resumed", (("statements", len(signed)),))
     return [resumed, *seat.run()]
 
 
@@ -286,7 +286,7 @@ def _on_question(state: NodeState, signed: SignedQuestion, received: Received) -
         reason = f"two questions under one counter {question.counter}"
         refusal = RefusalMessage(round_id, reason.encode())
         fields = (("asker", question.asker.hex()), ("counter", question.counter))
-        return [Send(received.sender, encode(refusal)), Emit(round_id, "asker.equivocated", fields)]
+        return [Send(received.sender, encode(refusal)), Emit(round_id, "asker_equivocated", fields)]
     is_open = [seat for seat in state.seats.values() if not seat.round.is_finished]
     if len(is_open) >= ROUNDS_OPEN_MAX:
         reason = f"{len(is_open)} rounds are open here, {ROUNDS_OPEN_MAX} at most; ask again later"
@@ -311,7 +311,7 @@ def _open_round(
         actions,
     )
     opened = (("seat", seat.round.desk.seat), ("seats", facts.committee.n), ("quorum", facts.committee.q))
-    actions.append(Emit(facts.round_id, "round.opened", opened))
+    actions.append(Emit(facts.round_id, "round_opened", opened))
     seat.broadcast(AskMessage(signed))
     seat.round.start(now_ms)
     return actions + seat.run()
@@ -342,7 +342,7 @@ def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     try:
         result = get_result(open_receipt(loaded.receipt))
     except VerificationError as exc:
-        return [Emit(ticket.round_id, "receipt.damaged", (("reason", exc.message),))]
+        return [Emit(ticket.round_id, "receipt_damaged", (("reason", exc.message),))]
     return [Send(ticket.key, encode(RoundClosed(ticket.round_id, result.digest, result.status)))]
 
 

@@ -149,7 +149,7 @@ class Seat:
                 self._ask_scores(effect, actions)
             case PhaseReached(step, phase, seats):
                 fields = (("step", step), ("phase", phase.name.lower()), ("seats", seats))
-                actions.append(self._emit("step.phase", *fields))
+                actions.append(self._emit("phase_reached", *fields))
                 progress = ProgressMessage(self.round_id, step, int(phase), seats)
                 actions.append(Send(self.asker, encode(progress)))
             case StepDecided(closed):
@@ -160,12 +160,12 @@ class Seat:
                 key = b"evidence/%d/%d" % (evidence.first.seat, evidence.fault)
                 self.persist([Record(Table.FACT, self.round_id, key, encode(evidence))], actions)
                 accused = ("seat", evidence.first.seat)
-                actions.append(self._emit("evidence", accused, ("fault", fault)))
+                actions.append(self._emit("evidence_found", accused, ("fault", fault)))
             case Finished(receipt):
                 self._finish(receipt, actions)
             case Halted(reason):
                 actions += self._cancel_calls()
-                actions.append(self._emit("round.halted", ("reason", reason)))
+                actions.append(self._emit("round_halted", ("reason", reason)))
             case _:
                 assert_never(effect)
 
@@ -174,7 +174,7 @@ class Seat:
         try:
             request = make_generate_request(question, noise_seed=noise_seed, seat_key=self.own_key)
         except ModelError as exc:
-            actions.append(self._emit("call.failed", ("step", 0), ("reason", exc.message)))
+            actions.append(self._emit("call_failed", ("step", 0), ("reason", exc.message)))
             return
         call_id = self.numbers.take()
         self.calls[call_id] = Call(step=0)
@@ -189,7 +189,7 @@ class Seat:
                 self.round.desk.facts.question, seat_key=self.own_key, texts=need.texts, classes=classes
             )
         except ModelError as exc:
-            actions.append(self._emit("call.failed", ("step", need.step), ("reason", exc.message)))
+            actions.append(self._emit("call_failed", ("step", need.step), ("reason", exc.message)))
             requests = ()
         if not requests:
             self._seal_ballot(self.round.desk.now_ms)
@@ -221,7 +221,7 @@ class Seat:
         self.outbox.put(
             [
                 self._emit(
-                    "round.closed", ("status", status), ("winner", winner), ("result", closed.result.hex())
+                    "round_closed", ("status", status), ("winner", winner), ("result", closed.result.hex())
                 ),
                 Send(self.asker, encode(closed)),
             ]
@@ -230,7 +230,7 @@ class Seat:
     def _report_decision(self, closed: ClosedStep) -> Emit:
         value = closed.outcome.value
         return self._emit(
-            "step.decided",
+            "step_decided",
             ("step", value.step),
             ("status", Status(value.status).name.lower()),
             ("next", value.next),

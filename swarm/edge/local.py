@@ -1,0 +1,166 @@
+"""A local swarm: a network of its own, made on the spot from its peers' keys.
+
+Peers talk over real WebSockets on loopback and keep real databases, whether they share this process
+(and one model) or run in processes of their own.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from consensus.decision import DecisionEngine
+from consensus.desk import Timing
+from consensus.errors import ConfigError
+from consensus.genesis import SEATS_MAX, SEATS_MIN, Member, Network, create_network
+from consensus.hashing import tagged_hash
+from consensus.identity import KeyPair, PeerKey, Verifier
+from models.contract import ModelInfo
+from swarm.core.node import NodeConfig
+from swarm.edge.event_log import EventLog
+from swarm.edge.limits import EdgeLimits
+from swarm.edge.mesh import Mesh
+from swarm.edge.runtime import ModelCalls, Runtime
+from swarm.edge.store import open_store
+from swarm.edge.transport import WebSocketListener, dial, open_listener
+
+LOOPBACK = "127.0.0.1"
+LINK_TIMEOUT_S = 30.0  # loopback links come up in milliseconds; a machine may be busy
+
+
+@dataclass(frozen=True, slots=True)
+class LocalKeys:
+    """The keys of a local swarm and the network they make."""
+
+    network: Network
+    peers: tuple[KeyPair, ...]
+    asker: KeyPair
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSwarm:
+    """A swarm that is up: whom to ask and where. `pids` is empty where peers share this process."""
+
+    network: Network
+    asker: KeyPair
+    urls: Mapping[PeerKey, str]
+    pids: tuple[int, ...]
+
+
+def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
+    """Derive a local swarm's keys and genesis from one secret seed.
+
+    Args:
+        peers: Number of peers; the committee is all of them.
+        seed: 32 secret bytes. Whoever knows them knows every key, so a seed chosen for repeatability
+            makes keys that protect nothing.
+
+    Raises:
+        ConfigError: Fewer peers than agreement needs, or more than a committee has seats.
+    """
+    if not SEATS_MIN <= peers <= SEATS_MAX:
+        raise ConfigError(
+            f"got {peers} peers, expected {SEATS_MIN} to {SEATS_MAX}: n peers tolerate (n - 1) / 3 faulty"
+            " ones, rounded down, so with fewer than 4 a single faulty peer could not be outvoted",
+            remedy=f"use --peers {min(max(peers, SEATS_MIN), SEATS_MAX)}",
+        )
+    pairs = tuple(KeyPair(tagged_hash("local-peer", seed, index)) for index in range(peers))
+    members = tuple(Member(pair.key, b"local-%d" % index) for index, pair in enumerate(pairs))
+    network = create_network(name=b"local", beacon=tagged_hash("local-beacon", seed), members=members)
+    return LocalKeys(network, pairs, KeyPair(tagged_hash("local-asker", seed)))
+
+
+@asynccontextmanager
+async def open_local_swarm(
+    keys: LocalKeys,
+    *,
+    directory: Path,
+    model: ModelCalls,
+    info: ModelInfo,
+    log: EventLog,
+    timing: Timing | None = None,
+    limits: EdgeLimits | None = None,
+) -> AsyncIterator[LocalSwarm]:
+    """Run all peers of a local swarm in this process until the block is left.
+
+    Needs the loop of `open_asyncio_loop` around it.
+
+    Args:
+        keys: Who the peers are.
+        directory: Where each peer keeps its database.
+        model: Shared by all peers.
+        info: What that model is.
+        log: Shared by all peers.
+        timing: Local patience; the defaults when None.
+        limits: Bounds of the network edge; the defaults when None.
+
+    Raises:
+        StoreError: A database cannot be opened.
+        ConfigError: No loopback port is to be had.
+    """
+    bounds = limits or EdgeLimits()
+    # Peers of one process trust it anyway: they share what is a pure function of received bytes.
+    verifier, engine = Verifier(), DecisionEngine()
+    async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        listeners = [await open_listener(LOOPBACK, 0, limits=bounds) for _ in keys.peers]
+        urls = {pair.key: listener.url for pair, listener in zip(keys.peers, listeners, strict=True)}
+        for index, (pair, listener) in enumerate(zip(keys.peers, listeners, strict=True)):
+            store = await open_store(directory / f"peer-{index}.sqlite3")
+            stack.push_async_callback(store.aclose)
+            runtime = Runtime(
+                config=NodeConfig(
+                    network=keys.network,
+                    signer=pair,
+                    verifier=verifier,
+                    engine=engine,
+                    timing=timing or Timing(),
+                    info=info,
+                ),
+                store=store,
+                mesh=create_mesh(pair, keys.network, urls, limits=bounds, listener=listener),
+                model=model,
+                log=log,
+            )
+            await nursery.start(runtime.run)
+        yield LocalSwarm(keys.network, keys.asker, urls, ())
+        nursery.cancel_scope.cancel()
+
+
+def create_mesh(
+    signer: KeyPair,
+    network: Network,
+    urls: Mapping[PeerKey, str],
+    *,
+    limits: EdgeLimits,
+    listener: WebSocketListener | None = None,
+) -> Mesh:
+    """Return a mesh to the peers at `urls`: a peer's with a listener, a client's without."""
+    return Mesh(
+        signer=signer,
+        network_id=network.network_id,
+        members=dict(urls),
+        limits=limits,
+        connect=partial(dial, limits=limits),
+        listen=listener.serve if listener is not None else None,
+    )
+
+
+@asynccontextmanager
+async def open_client_mesh(swarm: LocalSwarm, *, limits: EdgeLimits | None = None) -> AsyncIterator[Mesh]:
+    """Run the asker's links to every peer until the block is left."""
+    mesh = create_mesh(swarm.asker, swarm.network, swarm.urls, limits=limits or EdgeLimits())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(mesh.run)
+        yield mesh
+        nursery.cancel_scope.cancel()
+
+
+async def wait_linked(mesh: Mesh, count: int, *, on_wait: Callable[[int], None]) -> None:
+    """Wait until the mesh has `count` links, or LINK_TIMEOUT_S have passed."""
+    with trio.move_on_after(LINK_TIMEOUT_S):
+        while len(mesh.linked()) < count:
+            on_wait(len(mesh.linked()))
+            await trio.sleep(0.01)

@@ -1,0 +1,222 @@
+"""One model for all peers of a process: calls wait briefly and run together in one worker thread.
+
+The policy lives in `models.batching`; here are the clock, the thread and the callers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar, assert_never
+
+import trio
+
+from models.batching import BatchLimits, BatchQueue, Entry, GenerateBatch, ScoreBatch
+from models.contract import GenerateRequest, Generation, Interruptible, Model, ModelInfo, Score, ScoreRequest
+from models.errors import ModelError
+
+# A batch is closed when nothing has arrived for the quiet time, or the whole window is over.
+GATHER_QUIET_S = 0.004
+GATHER_WINDOW_S = 0.040
+
+Result = Generation | Score | ModelError
+Request = TypeVar("Request", GenerateRequest, ScoreRequest)
+Done = TypeVar("Done", Generation, Score)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One caller: the tickets it waits for, and what has come back."""
+
+    waiting: set[int]
+    results: dict[int, Result] = field(default_factory=dict)
+    is_done: trio.Event = field(default_factory=trio.Event)
+
+    def settle(self, ticket: int, result: Result) -> None:
+        self.results[ticket] = result
+        self.waiting.discard(ticket)
+        if not self.waiting or isinstance(result, ModelError):
+            self.is_done.set()
+
+
+class ModelHost:
+    """A micro-batching queue in front of one model.
+
+    `run` must be running for calls to return; when it ends, waiting callers get ModelError.
+
+    Args:
+        model: Called from one worker thread, one call at a time.
+        limits: Bounds of batches and of the queue.
+    """
+
+    def __init__(self, model: Model, limits: BatchLimits | None = None) -> None:
+        self._model = model
+        self._queue = BatchQueue(limits or BatchLimits())
+        self._calls: dict[int, _Call] = {}
+        self._ticket = 0
+        self._arrived = trio.Event()
+        self._running: frozenset[int] = frozenset()
+        self._is_closed = False
+        self._limiter = trio.CapacityLimiter(1)
+
+    def info(self) -> ModelInfo:
+        """Return what the model is."""
+        return self._model.info()
+
+    async def generate(self, request: GenerateRequest) -> Generation:
+        """Generate one continuation, together with whatever else waits.
+
+        Args:
+            request: What to generate.
+
+        Returns:
+            The generation.
+
+        Raises:
+            ModelError: The model refused or failed, the queue is full, or the host has ended.
+        """
+        call = self._open_call(1)
+        (ticket,) = call.waiting
+        self._queue.add_generate(Entry(ticket=ticket, request=request))
+        await self._wait(call)
+        result = call.results[ticket]
+        assert isinstance(result, Generation)
+        return result
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        """Score continuations, together with whatever else waits.
+
+        Args:
+            requests: Any number; they may be spread over several batches.
+
+        Returns:
+            One score per request, in order.
+
+        Raises:
+            ModelError: The model refused or failed, the queue is full, or the host has ended.
+        """
+        if not requests:
+            await trio.lowlevel.checkpoint()
+            return []
+        call = self._open_call(len(requests))
+        tickets = sorted(call.waiting)
+        for ticket, request in zip(tickets, requests, strict=True):
+            self._queue.add_score(Entry(ticket=ticket, request=request))
+        await self._wait(call)
+        results = [call.results[ticket] for ticket in tickets]
+        return [result for result in results if isinstance(result, Score)]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve calls until cancelled; start it in a nursery that outlives the callers.
+
+        On cancellation a running call is given up at once if its model can be interrupted; if not, it is waited
+        for, because a thread cannot be stopped.
+
+        Args:
+            task_status: Told when calls are served.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._interrupt_when_cancelled)
+                task_status.started()
+                while True:
+                    await self._gather()
+                    batch = self._queue.take_batch()
+                    if batch is not None:
+                        await self._run_batch(batch)
+        finally:
+            self._is_closed = True
+            for ticket in tuple(self._calls):
+                self._settle(ticket, ModelError("the model host has ended"))
+
+    def _open_call(self, rows: int) -> _Call:
+        if self._is_closed:
+            raise ModelError("the model host has ended")
+        self._queue.check_room(rows)
+        tickets = range(self._ticket, self._ticket + rows)
+        self._ticket += rows
+        call = _Call(waiting=set(tickets))
+        self._calls |= dict.fromkeys(tickets, call)
+        self._arrived.set()
+        return call
+
+    async def _wait(self, call: _Call) -> None:
+        try:
+            await call.is_done.wait()
+        finally:
+            # Cancelled, or failed in part: what still waits is of no use to anybody.
+            self._abandon(frozenset(call.waiting))
+        for result in call.results.values():
+            if isinstance(result, ModelError):
+                raise ModelError(result.message, remedy=result.remedy) from result
+
+    def _abandon(self, tickets: frozenset[int]) -> None:
+        if not tickets:
+            return
+        self._queue.discard(tickets)
+        for ticket in tickets:
+            self._calls.pop(ticket, None)
+        if self._running and not any(ticket in self._calls for ticket in self._running):
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if isinstance(self._model, Interruptible):
+            self._model.interrupt()
+
+    async def _interrupt_when_cancelled(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            if self._running:
+                self._interrupt()
+
+    async def _gather(self) -> None:
+        """Wait for a first request, then a little for company."""
+        while not len(self._queue):
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+        with trio.move_on_after(GATHER_WINDOW_S):
+            is_quiet = False
+            while not (is_quiet or self._queue.is_batch_full):
+                self._arrived = trio.Event()
+                with trio.move_on_after(GATHER_QUIET_S) as quiet:
+                    await self._arrived.wait()
+                is_quiet = quiet.cancelled_caught
+
+    async def _run_batch(self, batch: GenerateBatch | ScoreBatch) -> None:
+        tickets = [entry.ticket for entry in batch.entries]
+        self._running = frozenset(tickets)
+        try:
+            results = await self._run_model(batch)
+        finally:
+            self._running = frozenset()
+        for ticket, result in zip(tickets, results, strict=True):
+            self._settle(ticket, result)
+
+    async def _run_model(self, batch: GenerateBatch | ScoreBatch) -> list[Result]:
+        """Run a batch, by halves where it fails, so that one bad request does not fail its neighbours."""
+        try:
+            match batch:
+                case GenerateBatch(entries=entries):
+                    prompts = [entry.request for entry in entries]
+                    return list(await self._in_thread(self._model.generate, prompts))
+                case ScoreBatch(entries=entries):
+                    contexts = [entry.request for entry in entries]
+                    return list(await self._in_thread(self._model.score, contexts))
+                case _:
+                    assert_never(batch)
+        except ModelError as exc:
+            rows = len(batch.entries)
+            is_awaited = any(entry.ticket in self._calls for entry in batch.entries)
+            if rows == 1 or not is_awaited:
+                return [exc] * rows
+        half = len(batch.entries) // 2
+        return await self._run_model(batch.cut(0, half)) + await self._run_model(batch.cut(half, rows))
+
+    async def _in_thread(
+        self, run: Callable[[list[Request]], list[Done]], requests: list[Request]
+    ) -> list[Done]:
+        return await trio.to_thread.run_sync(run, requests, limiter=self._limiter)
+
+    def _settle(self, ticket: int, result: Result) -> None:
+        call = self._calls.pop(ticket, None)
+        if call is not None:
+            call.settle(ticket, result)

@@ -1,0 +1,246 @@
+"""Performs a node's actions on Trio: links, disk, clock and model around the pure core.
+
+Every source of inputs (links, writes, timers, model calls) is a task; the core itself runs inside
+whichever task has an input, and never waits. Tasks end when the nursery of `run` is cancelled; a store
+that fails halts the node, a model call that fails is reported to it.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, assert_never
+
+import trio
+
+from consensus.errors import PeerageError, StoreError
+from models.contract import GenerateRequest, Generation, Score, ScoreRequest
+from models.errors import ModelError
+from swarm.core.actions import (
+    Action,
+    CancelCall,
+    Emit,
+    Generate,
+    LoadReceipt,
+    Penalise,
+    Persist,
+    ScoreTexts,
+    Send,
+    SetTimer,
+)
+from swarm.core.inputs import (
+    CallFailed,
+    CallFinished,
+    Input,
+    Persisted,
+    PersistFailed,
+    ReceiptLoaded,
+    Received,
+    Started,
+    TimerFired,
+)
+from swarm.core.node import NodeConfig, create_node, step
+from swarm.core.records import Record, Table
+from swarm.edge.event_log import EventLog
+from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
+from swarm.edge.mesh import Mesh
+from swarm.edge.store import RECORDS_MAX, Store
+
+
+class ModelCalls(Protocol):
+    """The model as the runtime calls it; `swarm.edge.model_host.ModelHost` is one."""
+
+    async def generate(self, request: GenerateRequest) -> Generation:
+        """Sample one continuation."""
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        """Score continuations."""
+
+
+class Runtime:
+    """One running node.
+
+    Args:
+        config: What the node is made of.
+        store: Its disk; the caller opens and closes it.
+        mesh: Its links; run here.
+        model: Its model, shared with other nodes of the process or not.
+        log: Where events go; shared or not.
+    """
+
+    def __init__(
+        self, *, config: NodeConfig, store: Store, mesh: Mesh, model: ModelCalls, log: EventLog
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._mesh = mesh
+        self._model = model
+        self._log = log
+        self._state = create_node(config)
+        self._writes: list[Persist] = []
+        self._timers: list[tuple[int, int, SetTimer]] = []
+        self._timer_count = 0
+        self._wake_writer = trio.Event()
+        self._wake_clock = trio.Event()
+        self._calls: dict[int, trio.CancelScope] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run the node until cancelled; started once it has resumed from disk and takes links.
+
+        Raises:
+            StoreError: The disk could not be read.
+        """
+        records = await self._load()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await nursery.start(self._mesh.run)
+            nursery.start_soon(self._read_links)
+            nursery.start_soon(self._write_records)
+            nursery.start_soon(self._run_clock)
+            self._apply(Started(get_now_ms(), records))
+            task_status.started()
+
+    async def _load(self) -> tuple[Record, ...]:
+        """Read what the core resumes from: the askers' counters, and every open round."""
+        records = list(await self._store.load_round(self._config.network.network_id))
+        for round_id in await self._store.unfinished_rounds():
+            records += await self._store.load_round(round_id)
+        return tuple(records)
+
+    # -- the core ----------------------------------------------------------------------------------
+
+    def _apply(self, input_: Input) -> None:
+        self._state, actions = step(self._state, input_)
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send(to, data):
+                self._mesh.send(to, data)
+            case Persist():
+                self._writes.append(action)
+                self._wake_writer.set()
+            case SetTimer(_, _, delay_ms):
+                self._timer_count += 1
+                heapq.heappush(self._timers, (get_now_ms() + delay_ms, self._timer_count, action))
+                self._wake_clock.set()
+            case Generate(call_id, request):
+                self._start_call(call_id, lambda: self._generate(call_id, request))
+            case ScoreTexts(call_id, requests):
+                self._start_call(call_id, lambda: self._score(call_id, requests))
+            case CancelCall(call_id):
+                scope = self._calls.get(call_id)
+                if scope is not None:
+                    scope.cancel()
+            case LoadReceipt():
+                self._spawn(lambda: self._load_receipt(action))
+            case Penalise(key, reason):
+                self._mesh.penalise(key, reason)
+                self._log.append("peer_penalised", peer=key, fields={"reason": reason})
+            case Emit(round_id, event, fields):
+                self._log.append(event, round_id=round_id, peer=self._config.signer.key, fields=dict(fields))
+            case _:
+                assert_never(action)
+
+    # -- sources of inputs -------------------------------------------------------------------------
+
+    async def _read_links(self) -> None:
+        while True:
+            try:
+                batch = await self._mesh.inbox.receive_batch()
+            except trio.EndOfChannel:
+                return
+            for event in batch:
+                self._on_mesh_event(event)
+
+    def _on_mesh_event(self, event: MeshEvent) -> None:
+        match event:
+            case Inbound(key, message):
+                self._apply(Received(get_now_ms(), key, message))
+            case LinkUp(key):
+                self._log.append("link_opened", peer=key)
+            case LinkDown(key, reason):
+                self._log.append("link_closed", peer=key, fields={"reason": reason})
+            case DialFailed(key, reason):
+                self._log.append("dial_failed", peer=key, fields={"reason": reason})
+            case _:
+                assert_never(event)
+
+    async def _write_records(self) -> None:
+        """Write what has gathered, in one transaction: one sync pays for all of it."""
+        while True:
+            await self._wake_writer.wait()
+            self._wake_writer = trio.Event()
+            while self._writes:
+                batch = self._take_writes()
+                records = [record for write in batch for record in write.records]
+                try:
+                    await self._store.write(records)
+                except StoreError as exc:
+                    for write in batch:
+                        self._apply(PersistFailed(get_now_ms(), write.write_id, exc.message))
+                    return
+                for write in batch:
+                    self._apply(Persisted(get_now_ms(), write.write_id))
+
+    def _take_writes(self) -> list[Persist]:
+        batch: list[Persist] = []
+        size = 0
+        while self._writes and (not batch or size + len(self._writes[0].records) <= RECORDS_MAX):
+            size += len(self._writes[0].records)
+            batch.append(self._writes.pop(0))
+        return batch
+
+    async def _run_clock(self) -> None:
+        while True:
+            now = get_now_ms()
+            while self._timers and self._timers[0][0] <= now:
+                _, _, due = heapq.heappop(self._timers)
+                self._apply(TimerFired(now, due.round_id, due.timer))
+            delay = (self._timers[0][0] - now) / 1_000 if self._timers else float("inf")
+            self._wake_clock = trio.Event()
+            with trio.move_on_after(max(0.0, delay)):
+                await self._wake_clock.wait()
+
+    # -- calls -------------------------------------------------------------------------------------
+
+    def _spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        assert self._nursery is not None, "actions are performed only while running"
+        self._nursery.start_soon(task)
+
+    def _start_call(self, call_id: int, task: Callable[[], Awaitable[None]]) -> None:
+        scope = self._calls[call_id] = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await task()
+            self._calls.pop(call_id, None)
+
+        self._spawn(run)
+
+    async def _generate(self, call_id: int, request: GenerateRequest) -> None:
+        try:
+            result = await self._model.generate(request)
+        except (ModelError, PeerageError) as exc:
+            self._apply(CallFailed(get_now_ms(), call_id, exc.message))
+            return
+        self._apply(CallFinished(get_now_ms(), call_id, result))
+
+    async def _score(self, call_id: int, requests: tuple[ScoreRequest, ...]) -> None:
+        try:
+            result = await self._model.score(requests)
+        except (ModelError, PeerageError) as exc:
+            self._apply(CallFailed(get_now_ms(), call_id, exc.message))
+            return
+        self._apply(CallFinished(get_now_ms(), call_id, tuple(result)))
+
+    async def _load_receipt(self, action: LoadReceipt) -> None:
+        records = await self._store.load_round(action.round_id)
+        receipts = [record.value for record in records if record.table is Table.RECEIPT]
+        receipt = receipts[0] if receipts else None
+        self._apply(ReceiptLoaded(get_now_ms(), action.request_id, receipt))
+
+
+def get_now_ms() -> int:
+    """Return Trio's clock in whole milliseconds."""
+    return int(trio.current_time() * 1_000)
