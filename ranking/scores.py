@@ -73,8 +73,13 @@ def _compute_p_best(challenger_z: Sequence[int], judges: int) -> int:
     return (1 << 32) // (Q16 + sum(map(compute_odds, challenger_z)) + doubt)
 
 
-def _estimate_flip(margin: int, shifts: Sequence[int]) -> int:
-    """Return how many judges, largest help first, carry more than the whole margin together; 0 if none."""
+def compute_flip_estimate(margin: int, shifts: Sequence[int]) -> int:
+    """Return how many judges, largest help first, carry more than the whole margin together; 0 if none.
+
+    Args:
+        margin: D of the closest challenger, Q16 nats.
+        shifts: D without judge j, minus D, for every judge; negative where the judge helps the leader.
+    """
     remaining = margin
     for count, shift in enumerate(sorted(shifts), start=1):
         if shift >= 0:
@@ -140,7 +145,7 @@ def compute_scores(
     if not is_leader_stable:
         flip_estimate = 1
     elif classes > 1:
-        flip_estimate = _estimate_flip(margins[order[1]], shifts[order[1]])
+        flip_estimate = compute_flip_estimate(margins[order[1]], shifts[order[1]])
     return Scores(
         log_strengths=log_strengths,
         order=order,

@@ -21,7 +21,7 @@ from ranking.canonical import (
     Scores,
     compute_scores,
 )
-from ranking.scores import compute_odds
+from ranking.scores import compute_flip_estimate, compute_odds
 from ranking.tables import EXP, LOG, ODDS
 
 VECTORS = sorted((Path(__file__).parent / "vectors" / "scores").glob("*.json"))
@@ -344,6 +344,21 @@ def test_flip_estimate_counts_the_judges_that_carry_the_margin() -> None:
     assert scores.is_leader_stable
     # 5 against 2: without two of the five it is 3 against 2, without four the others lead.
     assert scores.flip_estimate in (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("margin", "shifts", "judges"),
+    [
+        (10, [-11], 1),
+        (10, [3, -6, -5, -1], 2),
+        (10, [-4, -4, -4, 9], 3),
+        (10, [-5, -5], 0),
+        (0, [5, 0], 0),
+        (9, [], 0),
+    ],
+)
+def test_a_flip_needs_more_than_the_margin(margin: int, shifts: list[int], judges: int) -> None:
+    assert compute_flip_estimate(margin, shifts) == judges
 
 
 def test_odds_are_linear_between_knots_and_constant_beyond() -> None:
