@@ -72,19 +72,40 @@ class Mesh:
         self._unauthenticated = 0
         self._unlinked = trio.lowlevel.ParkingLot()  # dial tasks whose peer is linked the other way
         self._drained = trio.lowlevel.ParkingLot()
+        self._scope = trio.CancelScope()
+        self._is_stopping = False
+        self._running = 0  # links whose carrier is not closed yet
+        self._ended = trio.lowlevel.ParkingLot()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the mesh up until cancelled; started as soon as inbound links are accepted."""
+        """Keep the mesh up until `stop` or cancelled; started as soon as inbound links are accepted."""
         try:
-            async with trio.open_nursery() as nursery:
-                if self._listen is not None:
-                    await nursery.start(self._listen, self._on_inbound)
-                for key, url in self._dialed.items():
-                    nursery.start_soon(self._keep_dialed, nursery, key, url)
-                nursery.start_soon(self._watch)
-                task_status.started()
+            with self._scope:
+                await self._run_tasks(task_status)
         finally:
             self.inbox.close()
+
+    async def _run_tasks(self, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as nursery:
+            if self._listen is not None:
+                await nursery.start(self._listen, self._on_inbound)
+            for key, url in self._dialed.items():
+                nursery.start_soon(self._keep_dialed, nursery, key, url)
+            nursery.start_soon(self._watch)
+            task_status.started()
+
+    async def stop(self) -> None:
+        """Send what is queued, take leave on every link, and end `run`; the caller owns the deadline.
+
+        Cancelling `run` instead closes the sockets at once, and what the peers have not read may be lost.
+        """
+        await self.flush()
+        self._is_stopping = True
+        for link in tuple(self._links.values()):
+            self._retire(link, "the node stopped")
+        while self._running:
+            await self._ended.park()
+        self._scope.cancel()
 
     def is_member(self, key: PeerKey) -> bool:
         """Say whether `key` is a member of the network."""
@@ -207,17 +228,24 @@ class Mesh:
         link = Link(carrier, key=key, opener=opener, limits=limits, frame=self._limits)
         if self._penalties.is_banned(key, trio.current_time()) or not self._install(link):
             return
+        self._running += 1
         try:
             with link.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write, link)
                     nursery.start_soon(self._read, link)
+            self._retire(link, link.reason)
+            await carrier.aclose()
         finally:
             self._retire(link, link.reason)
+            self._running -= 1
+            self._ended.unpark_all()
 
     def _install(self, link: Link) -> bool:
         """Make `link` the one of its pair, unless the one there is preferred."""
         current = self._links.get(link.key)
+        if self._is_stopping:
+            return False
         if current is not None:
             if current.opener < link.opener:
                 return False

@@ -201,6 +201,39 @@ def test_flush_waits_until_everything_is_out() -> None:
     run_trio(body)
 
 
+def test_stopped_node_loses_none_of_its_last_words() -> None:
+    async def body() -> None:
+        async with open_swarm() as swarm:
+            left, right = await swarm.start_all(2)
+            for index in range(100):  # unread bytes on a socket closed at once would cost these
+                right.mesh.broadcast(bytes(30_000))
+                left.mesh.broadcast(b"%d" % index + bytes(30_000))
+            await left.mesh.stop()
+            assert left.mesh.linked() == ()
+            received = [(await right.next_message()).message for _ in range(100)]
+            assert received == [b"%d" % index + bytes(30_000) for index in range(100)]
+            await right.wait(LinkDown, left.key)
+
+    run_trio(body)
+
+
+def test_stop_takes_no_longer_than_its_callers_deadline() -> None:
+    async def body() -> None:
+        async with open_swarm(memory=True) as swarm:
+            node = (await swarm.start_all(2))[0]
+            await swarm.dial_raw(CLIENT, node.key)
+            await node.wait(LinkUp, CLIENT.key)
+            for _ in range(8):
+                assert node.mesh.send(CLIENT.key, bytes(200_000))  # nobody takes them
+                await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(1.0) as scope:
+                await node.mesh.stop()
+            assert scope.cancelled_caught
+            assert len(node.mesh.linked()) == 2
+
+    run_virtual(body)
+
+
 def test_sending_without_a_link_says_so() -> None:
     async def body() -> None:
         async with open_swarm() as swarm:
