@@ -1,9 +1,10 @@
 """Time the canonical solver beside choix on the same comparisons, and a whole step's scores.
 
 Run: python -m benchmarks.ranking_solver
-Each figure is the best of several runs, wall time, one process; the columns of a row are measured one
-after the other in the same run, so compare within a row. choix gets the anchor as one more item with a
-win and a loss against each, which makes its model the solver's.
+Each figure is the best of several runs, CPU time of this process over all its threads, so that other
+work on the machine does not count; on an idle machine it equals wall time. The columns of a row are
+measured one after the other in the same run: compare within a row. choix gets the anchor as one more
+item with a win and a loss against each, which makes its model the solver's.
 """
 
 import gc
@@ -37,13 +38,13 @@ class Sample:
 
 
 def measure_ms(run: Callable[[], object]) -> float:
-    """Return the best wall time of `run`, ms, over at most RUNS_MAX runs or about BUDGET_S seconds."""
+    """Return the best CPU time of `run`, ms, over at most RUNS_MAX runs or about BUDGET_S seconds."""
     best, spent, runs = math.inf, 0.0, 0
     gc.collect()
     while runs < RUNS_MAX and (spent < BUDGET_S or runs < 2):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        elapsed = time.perf_counter() - start
+        elapsed = time.process_time() - start
         best, spent, runs = min(best, elapsed), spent + elapsed, runs + 1
     return best * 1e3
 
@@ -120,7 +121,7 @@ def score(sample: Sample) -> None:
 
 
 def print_fits() -> None:
-    print("One fit, ballots to strengths, ms (best of several); a ratio below 1: canonical is faster")
+    print("One fit, ballots to strengths, CPU ms (best of several); a ratio below 1: canonical is faster")
     print(f"{'N':>4} {'ballots':>8} {'canonical':>10} {'goal':>6} {'ilsr_dense':>11} {'ratio':>7} "
           f"{'opt_pairwise':>13} {'ratio':>7} {'with author prior':>18}")  # fmt: skip
     for classes, calls, goal_ms in SIZES:
@@ -134,7 +135,7 @@ def print_fits() -> None:
 
 
 def print_scores() -> None:
-    print("\ncompute_scores with every leave-one-judge-out refit, ms; every seat its own class")
+    print("\ncompute_scores with every leave-one-judge-out refit, CPU ms; every seat its own class")
     print(f"{'N':>4} {'random pairs':>13} {'dealt pairs':>12} {'refits':>7} {'ms a refit':>11}")
     for classes, calls, _ in SIZES:
         if classes > SCORES_CLASSES_MAX:

@@ -112,7 +112,7 @@ class Table:
         total: Cells summed over judges; every later `removed` must be a part of it.
     """
 
-    __slots__ = ("_losses", "_mirrors", "_picks", "_places", "_wins", "classes", "slot_count")
+    __slots__ = ("_common", "_losses", "_mirrors", "_picks", "_places", "_wins", "classes", "slot_count")
 
     def __init__(self, classes: int, total: Masses) -> None:
         self.classes = classes
@@ -135,6 +135,11 @@ class Table:
             self._wins[high].append(loss)
             self._losses[high].append(win)
         self._picks = [_make_pick(row, classes) for row in columns]
+        # Kept for refits too: taking one judge out changes few columns, but for its own class's row.
+        self._common = [
+            (_get_commonest(row_wins), _get_commonest(row_losses))
+            for row_wins, row_losses in zip(self._wins, self._losses, strict=True)
+        ]
 
     def _get_slot(self, slots: dict[tuple[int, int], int], index: int, offset: int) -> int:
         """Return the slot of a class under an offset, made at its first use."""
@@ -155,10 +160,8 @@ class Table:
             wins[cell.high][at_high] -= loss
             losses[cell.high][at_high] -= win
         return [
-            _make_row(pick, tuple(mirrors), row_wins, row_losses)
-            for pick, mirrors, row_wins, row_losses in zip(
-                self._picks, self._mirrors, wins, losses, strict=True
-            )
+            _make_row(self._picks[index], self._mirrors[index], self._common[index], row_wins, row_losses)
+            for index, (row_wins, row_losses) in enumerate(zip(wins, losses, strict=True))
         ]
 
     def fit(self) -> Slots:
@@ -193,14 +196,23 @@ def _make_pick(columns: Sequence[int], anchor: int) -> _Pick:
     return itemgetter(*columns) if len(columns) > 1 else itemgetter(anchor, anchor)
 
 
-def _make_row(pick: _Pick, mirrors: tuple[tuple[int, int], ...], wins: list[int], losses: list[int]) -> _Row:
-    win, loss = (0, 0) if len(wins) == 1 else (_get_commonest(wins), _get_commonest(losses))
+def _make_row(
+    pick: _Pick,
+    mirrors: Sequence[tuple[int, int]],
+    common: tuple[int, int],
+    wins: Sequence[int],
+    losses: Sequence[int],
+) -> _Row:
+    # A class without games is picked twice (see `_make_pick`), so nothing may be common to its columns.
+    win, loss = common if len(wins) > 1 else (0, 0)
     corrections = tuple(
-        (column, column_win - win, column_loss - loss)
-        for column, (column_win, column_loss) in enumerate(zip(wins, losses, strict=True))
-        if column_win != win or column_loss != loss
+        [
+            (column, column_win - win, column_loss - loss)
+            for column, (column_win, column_loss) in enumerate(zip(wins, losses, strict=True))
+            if column_win != win or column_loss != loss
+        ]
     )
-    return _Row(pick, mirrors, win, loss, corrections)
+    return _Row(pick, tuple(mirrors), win, loss, corrections)
 
 
 def _get_commonest(masses: list[int]) -> int:
