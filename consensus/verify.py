@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from consensus.bodies import open_answer
 from consensus.cosigned import check_seat_list, compute_revealed, open_cosigned
 from consensus.decision import (
     ClosedStep,
@@ -313,14 +312,3 @@ def _verify_certificate(step: ReceiptStep, closed: ClosedStep, *, is_last: bool)
         raise VerificationError(7, f"step {value.step} goes on, but the receipt ends with it")
     if [Entry(opening.seat, opening.commit) for opening in closed.openings] != list(value.revealed):
         raise VerificationError(7, f"step {value.step}: the value names another set")
-
-
-def get_answer(verified: VerifiedRound, class_index: int) -> str:
-    """Return the text shown for a class."""
-    return verified.texts[class_index].decode("utf-8")
-
-
-def count_tokens(verified: VerifiedRound) -> int:
-    """Return the tokens of all answers, as their authors declare them."""
-    limit = verified.facts.question.tokens_max
-    return sum(open_answer(opening.body, tokens_max=limit).tokens for opening in verified.closed[0].openings)

@@ -67,10 +67,15 @@ def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
             " ones, rounded down, so with fewer than 4 a single faulty peer could not be outvoted",
             remedy=f"use --peers {min(max(peers, SEATS_MIN), SEATS_MAX)}",
         )
-    pairs = tuple(KeyPair(tagged_hash("local-peer", seed, index)) for index in range(peers))
+    pairs = tuple(KeyPair(compute_peer_seed(seed, index)) for index in range(peers))
     members = tuple(Member(pair.key, b"local-%d" % index) for index, pair in enumerate(pairs))
     network = create_network(name=b"local", beacon=tagged_hash("local-beacon", seed), members=members)
     return LocalKeys(network, pairs, KeyPair(tagged_hash("local-asker", seed)))
+
+
+def compute_peer_seed(seed: bytes, index: int) -> bytes:
+    """Return the secret seed of one peer's key."""
+    return tagged_hash("local-peer", seed, index)
 
 
 @asynccontextmanager

@@ -132,3 +132,27 @@ def _unwritable(path: Path, exc: OSError) -> StoreError:
         f"cannot write {path} ({exc.strerror})",
         remedy=f"make that place writable, free space on it, or set {DATA_DIR_VARIABLE} to another directory",
     )
+
+
+def write_private_file(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all, readable by this user only, on disk on return.
+
+    Raises:
+        StoreError: It cannot be written; what stood there before stands still.
+    """
+    ensure_directory(path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc

@@ -1,0 +1,70 @@
+"""Exit codes, and what a failure prints: one sentence and a remedy."""
+
+import sys
+import traceback
+from enum import IntEnum
+
+from consensus.errors import (
+    ConfigError,
+    LimitExceeded,
+    NetworkError,
+    PeerageError,
+    PeerError,
+    StoreError,
+    VerificationError,
+)
+from models.errors import ModelError
+
+
+class Exit(IntEnum):
+    """What the shell is told; documented in the README."""
+
+    OK = 0  # full, or partial with a banner
+    FAILURE = 1
+    USAGE = 2
+    CONFIG = 3
+    NETWORK = 4
+    VERIFICATION = 5
+    UNANSWERED = 6  # failed, or partial when refused
+    INTERRUPTED = 130
+
+
+def find_cause(exc: BaseException) -> PeerageError | ModelError | None:
+    """Return the first error made on purpose inside `exc`, which may be a group of groups."""
+    if isinstance(exc, PeerageError | ModelError):
+        return exc
+    if isinstance(exc, BaseExceptionGroup):
+        for inner in exc.exceptions:
+            found = find_cause(inner)
+            if found is not None:
+                return found
+    return None
+
+
+def is_interrupt(exc: BaseException) -> bool:
+    """Say whether the user pressed Ctrl-C."""
+    if isinstance(exc, BaseExceptionGroup):
+        return any(is_interrupt(inner) for inner in exc.exceptions)
+    return isinstance(exc, KeyboardInterrupt)
+
+
+def get_exit(error: PeerageError | ModelError) -> Exit:
+    """Return the exit code for an error."""
+    match error:
+        case VerificationError():
+            return Exit.VERIFICATION
+        case NetworkError() | PeerError():
+            return Exit.NETWORK
+        case ConfigError() | StoreError() | LimitExceeded() | ModelError():
+            return Exit.CONFIG
+        case _:
+            return Exit.FAILURE
+
+
+def report_error(error: PeerageError | ModelError, *, verbose: bool, cause: BaseException) -> None:
+    """Print an error to stderr: what happened, and how to mend it."""
+    print(f"peerage: {error.message}", file=sys.stderr)  # noqa: T201 - a command line speaks
+    if error.remedy:
+        print(f"  try: {error.remedy}", file=sys.stderr)  # noqa: T201
+    if verbose:
+        traceback.print_exception(cause, file=sys.stderr)

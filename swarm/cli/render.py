@@ -1,0 +1,109 @@
+"""Rounds and receipts in words, for a terminal."""
+
+from collections.abc import Sequence
+
+import click
+
+from consensus.decision import Status
+from consensus.verify import CheckOutcome, Verdict
+from swarm.edge.report import RoundReport
+
+TEXT_CHARS_MAX = 60
+MARKS = {
+    CheckOutcome.OK: "ok",
+    CheckOutcome.FAILED: "FAILED",
+    CheckOutcome.SKIPPED: "skipped",
+    CheckOutcome.NOT_REACHED: "-",
+}
+
+
+def clean_terminal(text: str) -> str:
+    """Return text without control characters: an answer must not steer the reader's terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shorten(text: str) -> str:
+    """Return text on one line of bounded length."""
+    line = " ".join(clean_terminal(text).split())
+    return line if len(line) <= TEXT_CHARS_MAX else line[: TEXT_CHARS_MAX - 1] + "…"
+
+
+def render_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns; the first row is the heading."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join("  " + line.rstrip() for line in lines)
+
+
+def render_banner(report: RoundReport) -> str:
+    """Return what must be read before the answer; empty where the round is full."""
+    if report.status is Status.FULL:
+        return ""
+    missing = ", ".join(f"seat {gone.seat} in step {gone.step}" for gone in report.missing)
+    return f"{report.status.name}: missing {missing}. The answer rests on fewer peers than asked."
+
+
+def render_ranking(report: RoundReport) -> str:
+    """Return the candidates, best first, with what the numbers mean."""
+    if not report.ranking:
+        return "no candidate was certified"
+    rows = [["rank", "answer", "authors", "strength", "P(best)"]]
+    for rank, candidate in enumerate(report.ranking, start=1):
+        p_best = "-" if candidate.p_best is None else f"{candidate.p_best:.2f}"
+        authors = ",".join(map(str, candidate.authors))
+        rows.append([str(rank), shorten(candidate.text), authors, f"{candidate.strength:+.2f}", p_best])
+    text = render_table(rows)
+    if report.is_unanimous:
+        return f"{text}\n  unanimous: all gave this answer, so nothing was ranked; that is no proof of truth"
+    flip = report.flip_estimate
+    flips = f"about {flip} judge(s) could flip it" if flip else "no removal of judges flips it"
+    return f"{text}\n  P(best) holds if judges err independently; {flips}"
+
+
+def render_ballots(report: RoundReport) -> str:
+    """Return the ballots as a table: one row a pair, one column a judge."""
+    if not report.comparisons:
+        return "  no ballots: one candidate only"
+    pairs = sorted({(min(c.left, c.right), max(c.left, c.right)) for c in report.comparisons})
+    judges = sorted({c.judge for c in report.comparisons})
+    texts = {candidate.index: shorten(candidate.text)[:24] for candidate in report.ranking}
+    rows = [["pair", *(f"judge {judge}" for judge in judges)]]
+    for low, high in pairs:
+        cells = []
+        for judge in judges:
+            said = [
+                c.outcome if c.left == low else 1.0 - c.outcome
+                for c in report.comparisons
+                if c.judge == judge and {c.left, c.right} == {low, high}
+            ]
+            cells.append(" ".join(f"{value:.2f}" for value in said) or "·")
+        rows.append([f"{texts.get(low, str(low))} > {texts.get(high, str(high))}", *cells])
+    return render_table(rows)
+
+
+def render_times(elapsed_s: dict[str, float]) -> str:
+    """Return the time of each phase on one line."""
+    return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in elapsed_s.items())
+
+
+def render_checks(verdict: Verdict) -> str:
+    """Return the numbered steps of a verification."""
+    rows = [
+        [f"{check.number}.", MARKS[check.outcome], check.name, clean_terminal(check.detail)]
+        for check in verdict.checks
+    ]
+    return render_table(rows)
+
+
+def render_verdict(verdict: Verdict) -> str:
+    """Return the verdict in one line of careful words."""
+    if not verdict.is_consistent:
+        return "NOT CONSISTENT: this receipt does not hold"
+    if verdict.is_trusted:
+        return "consistent and trusted: the named network's peers certified this result"
+    return "consistent; NOT trusted: its keys are self-declared (name a network with --trust)"
+
+
+def echo_note(text: str) -> None:
+    """Print a line for people: stderr, so that stdout carries answers only."""
+    click.echo(text, err=True)

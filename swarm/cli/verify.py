@@ -1,0 +1,96 @@
+"""`peerage verify`: a receipt checked by a stranger, without network or model."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from consensus.errors import ConfigError
+from consensus.genesis import GENESIS_BYTES_MAX
+from consensus.receipt import RECEIPT_BYTES_MAX
+from consensus.verify import CheckOutcome, Verdict, verify_receipt
+from swarm.cli.exits import Exit
+from swarm.cli.render import clean_terminal, render_banner, render_checks, render_verdict
+from swarm.edge.paths import get_paths
+from swarm.edge.report import create_report
+
+VERIFY_SCHEMA = "peerage.verify/1"
+
+
+@click.command()
+@click.argument("file")
+@click.option("--trust", help="A genesis file, or the id (or its beginning) of a network this machine knows.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(file: str, trust: str | None, as_json: bool) -> int:
+    """Verify the receipt FILE (- for stdin), step by step.
+
+    Proves who signed and how the winner was computed; not that the answer is true.
+    """
+    data = read_bounded(file, RECEIPT_BYTES_MAX)
+    verdict = verify_receipt(data, trusted_network=read_trusted(trust) if trust else None)
+    if as_json:
+        click.echo(json.dumps(verdict_to_json(verdict)))
+    else:
+        click.echo(render_checks(verdict))
+        click.echo(render_verdict(verdict))
+        if verdict.round is not None:
+            report = create_report(verdict.round)
+            winner = clean_terminal(report.winner.text) if report.winner else "none"
+            banner = render_banner(report)
+            click.echo(banner or "status: full")
+            click.echo(f"winner: {winner}")
+    return Exit.OK if verdict.is_consistent and (verdict.is_trusted or not trust) else Exit.VERIFICATION
+
+
+def verdict_to_json(verdict: Verdict) -> dict[str, object]:
+    """Return the object that `--json` prints."""
+    report = create_report(verdict.round) if verdict.round is not None else None
+    failed = [check.number for check in verdict.checks if check.outcome is CheckOutcome.FAILED]
+    return {
+        "schema": VERIFY_SCHEMA,
+        "consistent": verdict.is_consistent,
+        "trusted": verdict.is_trusted,
+        "winner": report.winner.text if report and report.winner else None,
+        "status": report.status.name.lower() if report else None,
+        "result_digest": report.result_digest.hex() if report else None,
+        "failed_step": failed[0] if failed else None,
+        "checks": [
+            {"step": c.number, "name": c.name, "outcome": c.outcome.value, "detail": c.detail}
+            for c in verdict.checks
+        ],
+    }
+
+
+def read_bounded(file: str, bytes_max: int) -> bytes:
+    """Return a file's bytes (stdin's for -), never more than one over the bound.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(bytes_max + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(bytes_max + 1)
+    except OSError as exc:
+        raise ConfigError(f"cannot read {file} ({exc.strerror})", remedy="check the path") from exc
+
+
+def read_trusted(trust: str) -> bytes:
+    """Return the genesis bytes that the reader names.
+
+    Raises:
+        ConfigError: There is no such file or known network, or the name fits several.
+    """
+    if Path(trust).is_file():
+        return read_bounded(trust, GENESIS_BYTES_MAX)
+    networks = get_paths().data / "networks"
+    known = sorted(networks.glob("*.genesis"))
+    found = [path for path in known if path.stem.startswith(trust[:16].lower())]
+    if len(found) != 1 or not trust:
+        raise ConfigError(
+            f"{trust!r} names no genesis file and {len(found)} networks of this machine, expected one",
+            remedy=f"give a path, or the first digits of a file's name in {networks}",
+        )
+    return read_bounded(str(found[0]), GENESIS_BYTES_MAX)

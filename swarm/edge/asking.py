@@ -1,0 +1,275 @@
+"""Asking a local swarm from start to receipt: model, peers, question, answer, files.
+
+One `LocalAsker` is one swarm; it may be asked several questions, one after another.
+"""
+
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from consensus.desk import Timing
+from consensus.errors import ConfigError
+from consensus.genesis import Network
+from consensus.hashing import tagged_hash
+from consensus.messages import SignedQuestion
+from consensus.question import (
+    CALLS_MAX,
+    CALLS_MIN,
+    QUESTION_BYTES_MAX,
+    QUESTION_VERSION,
+    TOKENS_MAX,
+    Attestation,
+    Question,
+    Role,
+    Turn,
+    sign_question,
+)
+from models.catalog import open_model
+from models.contract import GenerateRequest, Model, Prompt
+from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
+from ranking.canonical import STEPS_MAX, default_calls_per_peer
+from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
+from swarm.edge.event_log import EventLog
+from swarm.edge.local import LocalSwarm, create_local_keys, open_client_mesh, open_local_swarm, wait_linked
+from swarm.edge.model_host import ModelHost
+from swarm.edge.paths import Paths, ensure_directory, write_private_file
+from swarm.edge.process_swarm import open_process_swarm
+from swarm.edge.report import RoundReport, create_report
+from swarm.edge.store import open_asyncio_loop
+
+PEERS_DEFAULT = 5
+DEADLINE_S_MIN = 60.0
+DEADLINE_MARGIN = 4.0  # times the measured need: machines are shared, and models say more than expected
+MEASURED_TOKENS = 8
+PASSES_PER_CALL = 12  # tokens that judging one pair costs, about: two short texts behind a cached prompt
+ANSWER_SHARE, BALLOT_SHARE, REVEAL_SHARE = 0.45, 0.12, 0.03  # of the deadline; with 3 ballot steps .93 in all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOptions:
+    """How to ask. None takes the default that fits the swarm."""
+
+    peers: int = PEERS_DEFAULT
+    model: str = "embedded"
+    seed: str | None = None
+    calls: int | None = None
+    deadline_s: float | None = None
+    tokens_max: int = DEFAULT_MAX_TOKENS
+    temperature_milli: int = DEFAULT_TEMPERATURE_MILLI
+    in_processes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question's end: a report with the receipt's path, or the reason why there is none."""
+
+    report: RoundReport | None
+    receipt_path: Path | None
+    reason: str
+    elapsed_s: dict[str, float]
+
+
+@dataclass(slots=True)
+class LocalAsker:
+    """A swarm that is up, and what it takes to ask it."""
+
+    options: AskOptions
+    swarm: LocalSwarm
+    paths: Paths
+    deadline_s: float
+    client: AskerClient
+    opened_s: dict[str, float]
+    counter: int = field(default=0)
+
+    async def ask(self, text: str, *, receipt_path: Path | None = None) -> Asked:
+        """Ask one question, and keep its receipt.
+
+        Args:
+            text: The question.
+            receipt_path: Where the receipt goes; the data directory when None.
+
+        Raises:
+            ConfigError: The question breaks a limit.
+            StoreError: The receipt cannot be written.
+        """
+        signed = self._sign(text)
+        self.counter += 1
+        result = await self.client.ask(signed, deadline_s=self.deadline_s)
+        elapsed = self.opened_s | _name_steps(result)
+        if isinstance(result, Unanswered):
+            return Asked(None, None, result.reason, elapsed)
+        assert result.verdict.round is not None, "only verified receipts are answers"
+        report = create_report(result.verdict.round)
+        path = receipt_path or self.paths.receipts / f"{report.round_id.hex()[:16]}.receipt"
+        await trio.to_thread.run_sync(write_private_file, path, result.receipt)
+        return Asked(report, path, "", elapsed)
+
+    def _sign(self, text: str) -> SignedQuestion:
+        options, network = self.options, self.swarm.network
+        deadline_ms = int(self.deadline_s * 1_000)
+        question = Question(
+            version=QUESTION_VERSION,
+            network=network.network_id,
+            asker=self.swarm.asker.key,
+            counter=self.counter,
+            header=network.network_id,
+            turns=(Turn(int(Role.USER), text.encode("utf-8")),),
+            temperature_milli=options.temperature_milli,
+            tokens_max=options.tokens_max,
+            seats=options.peers,
+            calls_per_peer=options.calls or default_calls_per_peer(options.peers),
+            steps_max=STEPS_MAX,
+            answer_ms=max(100, int(deadline_ms * ANSWER_SHARE)),
+            ballot_ms=max(100, int(deadline_ms * BALLOT_SHARE)),
+            reveal_ms=max(100, int(deadline_ms * REVEAL_SHARE)),
+            attestation=int(Attestation.NONE),
+        )
+        return sign_question(question, self.swarm.asker, network)
+
+
+def check_options(options: AskOptions) -> None:
+    """Refuse what cannot work before anything is loaded.
+
+    Raises:
+        ConfigError: A value is out of bounds; the message says which and why.
+    """
+    create_local_keys(peers=options.peers, seed=bytes(32))
+    bounds = (
+        ("--calls", options.calls, CALLS_MIN, CALLS_MAX),
+        ("--max-tokens", options.tokens_max, 1, TOKENS_MAX),
+    )
+    for name, got, low, high in bounds:
+        if got is not None and not low <= got <= high:
+            raise ConfigError(f"got {name} {got}, expected {low} to {high}")
+    if options.deadline_s is not None and not 1.0 <= options.deadline_s <= 86_400.0:
+        raise ConfigError(f"got --deadline {options.deadline_s:g}, expected 1 to 86400 seconds")
+
+
+def check_question_text(text: str) -> None:
+    """Refuse a question that no swarm takes.
+
+    Raises:
+        ConfigError: It is empty or too long.
+    """
+    if not text.strip():
+        raise ConfigError("the question is empty", remedy='ask something: peerage ask "What is 7 times 12?"')
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > QUESTION_BYTES_MAX - 1_024:
+        raise ConfigError(
+            f"the question has {size} bytes, expected at most {QUESTION_BYTES_MAX - 1_024}",
+            remedy="shorten it; a local model reads a few thousand words at most",
+        )
+
+
+@asynccontextmanager
+async def open_local_asker(
+    options: AskOptions,
+    *,
+    paths: Paths,
+    note: Callable[[str], None],
+    on_progress: Callable[[Progress], None],
+) -> AsyncIterator[LocalAsker]:
+    """Load the model, bring a local swarm up and connect to it, until the block is left.
+
+    Args:
+        options: How to ask.
+        paths: The user's directories.
+        note: Called with one line at each stage.
+        on_progress: Called with whatever the asker's links bring.
+
+    Raises:
+        ConfigError: An option cannot be used.
+        ModelError: The model cannot be had or loaded.
+        StoreError: A directory or database cannot be used.
+    """
+    check_options(options)
+    seed = tagged_hash("seed-option", options.seed.encode()) if options.seed else secrets.token_bytes(32)
+    keys = create_local_keys(peers=options.peers, seed=seed)
+    write_network(paths, keys.network)
+    name = f"{keys.network.network_id.hex()[:16]}-{secrets.token_hex(4)}"
+    directory = ensure_directory(paths.peers / name)
+    elapsed: dict[str, float] = {}
+    started = time.monotonic()
+    async with open_asyncio_loop(), AsyncExitStack() as stack:
+        # A local swarm's keys die with it: its databases have nothing to resume once it went down well.
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        log = stack.enter_context(
+            EventLog(paths.logs / f"{name}.jsonl", get_time_ms=lambda: int(time.time() * 1_000))
+        )
+        if options.in_processes:
+            deadline_s = options.deadline_s or DEADLINE_S_MIN
+            swarm = await stack.enter_async_context(
+                open_process_swarm(keys, seed=seed, directory=directory, model=options.model, note=note)
+            )
+        else:
+            model = await trio.to_thread.run_sync(lambda: open_model(options.model, progress=note))
+            host = ModelHost(model)
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            stack.callback(nursery.cancel_scope.cancel)
+            await nursery.start(host.run)
+            deadline_s = options.deadline_s or await measure_deadline_s(options, model, host)
+            elapsed["model"] = time.monotonic() - started
+            swarm = await stack.enter_async_context(
+                open_local_swarm(
+                    keys, directory=directory, model=host, info=model.info(), log=log, timing=Timing()
+                )
+            )
+        mesh = await stack.enter_async_context(open_client_mesh(swarm))
+        await wait_linked(mesh, options.peers, on_wait=lambda _: None)
+        elapsed["start"] = time.monotonic() - started - elapsed.get("model", 0.0)
+        note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {deadline_s:.0f} s")
+        client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
+        yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed)
+
+
+async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost) -> float:
+    """Return a deadline that fits this machine: a multiple of the measured need, at least a minute.
+
+    Args:
+        options: How much will be generated and judged.
+        model: Told apart by what it is: a scripted one needs no measuring.
+        host: Generates a few tokens, as a batch of all peers would.
+    """
+    if model.info().parameters == 0:
+        return DEADLINE_S_MIN
+    started = time.monotonic()
+    async with trio.open_nursery() as nursery:
+        for index in range(options.peers):
+            request = GenerateRequest(
+                prompt=Prompt(prefix="", suffix="Question: How many?\nAnswer:"),
+                noise_seed=bytes(32),
+                seat_key=bytes([index]),
+                temperature_milli=1_000,
+                max_tokens=MEASURED_TOKENS,
+                stop=(),
+            )
+            nursery.start_soon(host.generate, request)
+    tokens_per_s = options.peers * MEASURED_TOKENS / max(time.monotonic() - started, 1e-3)
+    calls = options.calls or default_calls_per_peer(options.peers)
+    needed = options.peers * (options.tokens_max + calls * PASSES_PER_CALL) / tokens_per_s
+    return max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed)
+
+
+def write_network(paths: Paths, network: Network) -> Path:
+    """Keep a network's genesis, so that `peerage verify --trust` can name it. Returns its path."""
+    path = paths.data / "networks" / f"{network.network_id.hex()[:16]}.genesis"
+    write_private_file(path, network.genesis_bytes)
+    return path
+
+
+def _name_steps(result: Answered | Unanswered) -> dict[str, float]:
+    named: dict[str, float] = {}
+    if isinstance(result, Answered):
+        before = 0.0
+        for step, seconds in result.step_seconds:
+            named["answers" if step == 0 else f"ballots_{step}"] = max(0.0, seconds - before)
+            before = seconds
+        named["receipt"] = max(0.0, result.elapsed_s - before)
+    named["round"] = result.elapsed_s
+    return named

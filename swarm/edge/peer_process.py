@@ -1,0 +1,108 @@
+"""One peer of a local swarm in a process of its own; started by `swarm.edge.process_swarm`."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from consensus.decision import DecisionEngine
+from consensus.desk import Timing
+from consensus.errors import NetworkError, PeerageError
+from consensus.genesis import open_network
+from consensus.identity import KeyPair, PeerKey, Verifier
+from models.catalog import open_model
+from models.errors import ModelError
+from swarm.core.node import NodeConfig
+from swarm.edge.event_log import EventLog
+from swarm.edge.limits import EdgeLimits
+from swarm.edge.local import LOOPBACK, create_mesh
+from swarm.edge.model_host import ModelHost
+from swarm.edge.process_swarm import ChildSpec, LineReader, encode_line
+from swarm.edge.runtime import Runtime
+from swarm.edge.store import open_asyncio_loop, open_store
+from swarm.edge.transport import open_listener
+
+MODEL_THREADS = 1  # several busy processes share the machine's cores
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The pipe to the parent."""
+
+    reader: LineReader
+    stdin: trio.lowlevel.FdStream
+    stdout: trio.lowlevel.FdStream
+
+
+async def run_peer() -> None:
+    """Serve as the peer that the parent describes, until the parent closes the pipe.
+
+    Raises:
+        PeerageError: The description cannot be followed.
+        ModelError: The model cannot be loaded.
+    """
+    stdin = trio.lowlevel.FdStream(sys.stdin.fileno())
+    streams = Streams(LineReader(stdin), stdin, trio.lowlevel.FdStream(sys.stdout.fileno()))
+    spec = ChildSpec(**await streams.reader.read())
+    model = await trio.to_thread.run_sync(
+        lambda: open_model(spec.model, progress=lambda _: None, threads=MODEL_THREADS)
+    )
+    signer, network = KeyPair(bytes.fromhex(spec.key_seed)), open_network(bytes.fromhex(spec.genesis))
+    limits, directory, host = EdgeLimits(), Path(spec.directory), ModelHost(model)
+    listener = await open_listener(LOOPBACK, 0, limits=limits)
+    await streams.stdout.send_all(encode_line({"url": listener.url}))
+    book = await streams.reader.read()
+    urls = {PeerKey(bytes.fromhex(key)): url for key, url in book.items()}
+    log = EventLog(directory / f"{spec.name}.jsonl", get_time_ms=lambda: int(time.time() * 1_000))
+    async with open_asyncio_loop():
+        store = await open_store(directory / f"{spec.name}.sqlite3")
+        runtime = Runtime(
+            config=NodeConfig(
+                network=network,
+                signer=signer,
+                verifier=Verifier(),
+                engine=DecisionEngine(),
+                timing=Timing(),
+                info=model.info(),
+            ),
+            store=store,
+            mesh=create_mesh(signer, network, urls, limits=limits, listener=listener),
+            model=host,
+            log=log,
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(host.run)
+                await nursery.start(runtime.run)
+                await streams.stdout.send_all(encode_line({"ready": spec.name}))
+                await _wait_closed(streams.reader)
+                nursery.cancel_scope.cancel()
+        finally:
+            await store.aclose()
+            log.close()
+
+
+async def _wait_closed(reader: LineReader) -> None:
+    try:
+        while True:
+            await reader.read()
+    except NetworkError:
+        return
+
+
+def main() -> int:
+    """Run a peer; its exit code says whether it ended well."""
+    code = 0
+    try:
+        trio.run(run_peer)
+    except* (PeerageError, ModelError) as group:
+        for exc in group.exceptions:
+            print(f"peer process: {exc}", file=sys.stderr)  # noqa: T201 - its only way to say so
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""What an asker is told, in words and as JSON: derived from a verified receipt, never from a peer's word."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from consensus.bodies import open_answer, open_ballot
+from consensus.decision import ClosedStep, RoundFacts, Status
+from consensus.verify import VerifiedRound
+from ranking.canonical import Q16, Scores
+from ranking.scores import compute_odds
+
+ASK_SCHEMA = "peerage.ask/1"
+NATS_Q16 = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One class of equal answers. `p_best` holds if judges err independently; None where unanimous."""
+
+    index: int
+    authors: tuple[int, ...]
+    text: str
+    strength: float
+    p_best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A seat that was missing from a step's certified set."""
+
+    seat: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One judge's verdict: P(left is better), 0..1."""
+
+    step: int
+    judge: int
+    left: int
+    right: int
+    outcome: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """A verified round as people read it. `ranking` is best first; empty where the round was aborted."""
+
+    round_id: bytes
+    network_id: bytes
+    question: str
+    status: Status
+    is_unanimous: bool
+    ranking: tuple[Candidate, ...]
+    p_best: float | None
+    flip_estimate: int
+    missing: tuple[Missing, ...]
+    comparisons: tuple[Comparison, ...]
+    seats: int
+    quorum: int
+    answer_tokens: int
+    result_digest: bytes
+    receipt_digest: bytes
+
+    @property
+    def winner(self) -> Candidate | None:
+        """The winning class."""
+        return self.ranking[0] if self.ranking else None
+
+
+def create_report(verified: VerifiedRound) -> RoundReport:
+    """Read a verified receipt."""
+    facts, closed = verified.facts, verified.closed
+    last = closed[-1].outcome
+    return RoundReport(
+        round_id=facts.round_id,
+        network_id=facts.network.network_id,
+        question=facts.question.turns[-1].text.decode("utf-8"),
+        status=Status(last.value.status),
+        is_unanimous=verified.winner is not None and len(last.value.classes) == 1,
+        ranking=_rank(verified),
+        p_best=last.value.p_best_q16 / Q16
+        if last.scores is not None and verified.winner is not None
+        else None,
+        flip_estimate=last.value.flip_estimate,
+        missing=tuple(
+            Missing(seat, step.outcome.value.step) for step in closed for seat in step.outcome.value.missing
+        ),
+        comparisons=_read_comparisons(closed),
+        seats=facts.committee.n,
+        quorum=facts.committee.q,
+        answer_tokens=_count_tokens(facts, closed),
+        result_digest=last.digest,
+        receipt_digest=verified.receipt_digest,
+    )
+
+
+def _rank(verified: VerifiedRound) -> tuple[Candidate, ...]:
+    if verified.winner is None:
+        return ()
+    outcome = verified.closed[-1].outcome
+    classes, scores = outcome.value.classes, outcome.scores
+    texts = [text.decode("utf-8") for text in verified.texts]
+    if scores is None:
+        return (Candidate(0, classes[0], texts[0], 0.0, None),)
+    shares = compute_p_best_shares(scores)
+    return tuple(
+        Candidate(index, classes[index], texts[index], scores.log_strengths[index] / NATS_Q16, shares[index])
+        for index in scores.order
+    )
+
+
+def compute_p_best_shares(scores: Scores) -> tuple[float, ...]:
+    """Split P(best) over all classes: the leader's certified share, the rest by the same odds and doubt.
+
+    Returns:
+        By class index; sums to 1 but for the rounding of the certified integer.
+    """
+    leader = scores.order[0]
+    odds = {index: compute_odds(z) for index, z in enumerate(scores.z) if index != leader}
+    p_leader = scores.p_best_q16 / Q16
+    doubt = (1.0 - p_leader) * Q16 / p_leader - sum(odds.values())
+    each = doubt / len(odds) if odds else 0.0
+    return tuple(
+        p_leader if index == leader else p_leader * (odds[index] + each) / Q16
+        for index in range(len(scores.z))
+    )
+
+
+def _read_comparisons(closed: tuple[ClosedStep, ...]) -> tuple[Comparison, ...]:
+    read: list[Comparison] = []
+    for before, step in pairwise(closed):
+        for opening in step.openings:
+            dealt = tuple(pair for pair in before.outcome.deal if pair.judge == opening.seat)
+            ballot = open_ballot(opening.body, prev=before.outcome.digest, dealt=dealt)
+            number = step.outcome.value.step
+            read += [
+                Comparison(number, opening.seat, vote.left, vote.right, vote.outcome / Q16)
+                for vote in ballot.votes
+            ]
+    return tuple(read)
+
+
+def _count_tokens(facts: RoundFacts, closed: tuple[ClosedStep, ...]) -> int:
+    limit = facts.question.tokens_max
+    return sum(open_answer(opening.body, tokens_max=limit).tokens for opening in closed[0].openings)
+
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+def to_json(report: RoundReport, *, receipt_path: str | None, elapsed_s: dict[str, float]) -> dict[str, Json]:
+    """Return the object that `--json` prints; its `schema` changes when its meaning does."""
+    winner = report.winner
+    return {
+        "schema": ASK_SCHEMA,
+        "round": report.round_id.hex(),
+        "network": report.network_id.hex(),
+        "status": report.status.name.lower(),
+        "unanimous": report.is_unanimous,
+        "answer": winner.text if winner else None,
+        "winner": winner.index if winner else None,
+        "p_best": round(report.p_best, 4) if report.p_best is not None else None,
+        "flip_estimate": report.flip_estimate,
+        "ranking": [
+            {
+                "candidate": candidate.index,
+                "authors": list(candidate.authors),
+                "text": candidate.text,
+                "strength": round(candidate.strength, 4),
+                "p_best": round(candidate.p_best, 4) if candidate.p_best is not None else None,
+            }
+            for candidate in report.ranking
+        ],
+        "missing": [{"seat": gone.seat, "step": gone.step} for gone in report.missing],
+        "receipt": receipt_path,
+        "receipt_digest": report.receipt_digest.hex(),
+        "result_digest": report.result_digest.hex(),
+        "usage": {
+            "seats": report.seats,
+            "answer_tokens": report.answer_tokens,
+            "comparisons": len(report.comparisons),
+        },
+        "elapsed_s": {name: round(seconds, 3) for name, seconds in elapsed_s.items()},
+    }
+
+
+def unanswered_to_json(reason: str, *, elapsed_s: dict[str, float]) -> dict[str, Json]:
+    """Return the object for a question without a certified result: `failed`, uncertified, no receipt."""
+    return {
+        "schema": ASK_SCHEMA,
+        "round": None,
+        "network": None,
+        "status": "failed",
+        "unanimous": False,
+        "answer": None,
+        "winner": None,
+        "p_best": None,
+        "flip_estimate": 0,
+        "ranking": [],
+        "missing": [],
+        "receipt": None,
+        "receipt_digest": None,
+        "result_digest": None,
+        "usage": {"seats": 0, "answer_tokens": 0, "comparisons": 0},
+        "elapsed_s": {name: round(seconds, 3) for name, seconds in elapsed_s.items()},
+        "reason": reason,
+    }
