@@ -29,21 +29,23 @@ class Family(Protocol):
 
 
 def compose_arithmetic(draw: Draw, level: int) -> Composed:
-    """Add, subtract, multiply: two digits, then three, then two operations."""
+    """Add, subtract, multiply: what a child knows by heart, then longer numbers, then two operations."""
     kind = draw.below(3)
+    if level == 1:
+        return _compose_one_operation_by_heart(draw, kind)
     if level == 3:
         return _compose_two_operations(draw, kind)
+    shapes: tuple[str, ...]
     if kind == 2:
-        a = draw.between(2, 12) if level == 1 else draw.between(12, 99)
-        b = draw.between(2, 12) if level == 1 else draw.between(3, 9)
-        shapes: tuple[str, ...] = (
+        a, b = draw.between(12, 99), draw.between(3, 9)
+        shapes = (
             "What is {a} times {b}?",
             "What is {a} * {b}?",
             "Multiply {a} by {b}.",
             "Calculate {a} x {b}.",
         )
         return Composed(draw.pick(shapes).format(a=a, b=b), str(a * b))
-    low, high = (10, 99) if level == 1 else (100, 999)
+    low, high = draw.pick(((10, 99), (100, 999)))
     a, b = draw.between(low, high), draw.between(low, high)
     if kind == 0:
         shapes = ("What is {a} plus {b}?", "What is {a} + {b}?", "Add {a} and {b}.", "Calculate {a} + {b}.")
@@ -56,6 +58,21 @@ def compose_arithmetic(draw: Draw, level: int) -> Composed:
         "Calculate {a} - {b}.",
     )
     return Composed(draw.pick(shapes).format(a=a, b=b), str(a - b))
+
+
+def _compose_one_operation_by_heart(draw: Draw, kind: int) -> Composed:
+    if kind == 2:
+        a, b, word, sign = draw.between(2, 12), draw.between(2, 12), "times", "*"
+        truth = a * b
+    elif kind == 0:
+        a, b, word, sign = draw.between(2, 20), draw.between(2, 20), "plus", "+"
+        truth = a + b
+    else:
+        a, b = draw.between(2, 20), draw.between(2, 20)
+        a, b, word, sign = max(a, b), min(a, b), "minus", "-"
+        truth = a - b
+    shape = draw.pick(("What is {a} {word} {b}?", "What is {a} {sign} {b}?", "How much is {a} {word} {b}?"))
+    return Composed(shape.format(a=a, b=b, word=word, sign=sign), str(truth))
 
 
 def _compose_two_operations(draw: Draw, kind: int) -> Composed:
@@ -81,47 +98,42 @@ def compute_days_in_month(year: int, month: int) -> int:
 
 def compose_dates(draw: Draw, level: int) -> Composed:
     """Weekdays, months and their lengths: the next one, some steps on, then across a calendar."""
-    kind = draw.below(3)
     if level == 3:
-        return _compose_calendar(draw, kind)
-    if kind == 2:
-        if level == 1:
-            month = draw.pick((1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12))
-            shapes: tuple[str, ...] = (
-                "How many days are in {m}?",
-                "How many days does {m} have?",
-                "How many days are there in {m}?",
-            )
-            return Composed(
-                draw.pick(shapes).format(m=MONTHS[month - 1]), str(compute_days_in_month(2001, month))
-            )
-        year = draw.between(1890, 2110)
-        shapes = ("How many days were in February {y}?", "How many days did February have in the year {y}?")
-        if year > 2020:
-            shapes = (
-                "How many days are in February {y}?",
-                "How many days does February have in the year {y}?",
-            )
-        return Composed(draw.pick(shapes).format(y=year), str(compute_days_in_month(year, 2)))
-    cycle, noun = (WEEKDAYS, "day") if kind == 0 else (MONTHS, "month")
+        return _compose_calendar(draw, draw.below(3))
+    if level == 2 and draw.below(2) == 0:
+        return _compose_month_length(draw)
+    cycle, noun = draw.pick(((WEEKDAYS, "day"), (MONTHS, "month")))
     start = draw.below(len(cycle))
-    size = draw.between(1, 3) if level == 1 else draw.between(4, len(cycle) + 4)
     is_after = draw.below(2) == 0
     side = "after" if is_after else "before"
-    if size == 1:
-        shapes = (
-            f"What {noun} comes {side} {{x}}?",
-            f"Which {noun} is right {side} {{x}}?",
-            f"What is the {noun} {side} {{x}}?",
-        )
-    else:
-        shapes = (
-            f"What {noun} comes {size} {noun}s {side} {{x}}?",
-            f"Which {noun} is {size} {noun}s {side} {{x}}?",
-            f"What is the {noun} {size} {noun}s {side} {{x}}?",
-        )
+    size = 1 if level == 1 else draw.between(2, len(cycle) + 3)
+    many = "" if size == 1 else f"{size} {noun}s "
+    shapes = (
+        f"What {noun} is {many}{side} {cycle[start]}?",
+        f"Which {noun} comes {many}{side} {cycle[start]}?",
+        f"What is the {noun} {many}{side} {cycle[start]}?",
+    )
     step = size if is_after else -size
-    return Composed(draw.pick(shapes).format(x=cycle[start]), cycle[(start + step) % len(cycle)])
+    return Composed(draw.pick(shapes), cycle[(start + step) % len(cycle)])
+
+
+def _compose_month_length(draw: Draw) -> Composed:
+    if draw.below(2) == 0:
+        month = draw.pick((1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12))
+        shapes = (
+            "How many days are in {m}?",
+            "How many days does {m} have?",
+            "How many days are there in {m}?",
+        )
+        days = compute_days_in_month(2001, month)
+        return Composed(draw.pick(shapes).format(m=MONTHS[month - 1]), str(days))
+    year = draw.between(1890, 2110)
+    shapes = (
+        "How many days are in February of the year {y}?",
+        "How many days does February of the year {y} have?",
+        "How many days are there in February {y}?",
+    )
+    return Composed(draw.pick(shapes).format(y=year), str(compute_days_in_month(year, 2)))
 
 
 def _compose_calendar(draw: Draw, kind: int) -> Composed:
@@ -157,10 +169,13 @@ def _compose_calendar(draw: Draw, kind: int) -> Composed:
 
 
 def compose_counting(draw: Draw, level: int) -> Composed:
-    """Letters, words and numbers: how many there are, then how many of a kind."""
+    """Counting on, letters and words; then how many of a kind there are in a list."""
     if level == 1:
         return _compose_plain_count(draw)
-    if draw.below(2) == 0:
+    kind = draw.below(4)
+    if kind == 0:
+        return _compose_repeats(draw, 3 * level)
+    if kind == 1:
         count = 2 if level == 2 else 4
         words = draw.sample(WORDS, count)
         letter = draw.pick("aeiorst")
@@ -172,7 +187,7 @@ def compose_counting(draw: Draw, level: int) -> Composed:
         return Composed(draw.pick(shapes).format(x=letter, w=text), str(text.count(letter)))
     numbers = draw.sample(range(10, 100), 5 if level == 2 else 8)
     listed = _list_items(numbers)
-    if draw.below(2) == 0:
+    if kind == 2:
         limit = draw.between(30, 70)
         shapes = (
             "How many of these numbers are greater than {k}: {s}?",
@@ -184,27 +199,44 @@ def compose_counting(draw: Draw, level: int) -> Composed:
     return Composed(draw.pick(shapes).format(s=listed), str(sum(number % 2 == 0 for number in numbers)))
 
 
-def _compose_plain_count(draw: Draw) -> Composed:
-    kind = draw.below(3)
-    if kind == 0:
-        word = draw.pick(WORDS)
-        shapes: tuple[str, ...] = (
-            'How many letters are in the word "{w}"?',
-            'How many letters does the word "{w}" have?',
-        )
-        return Composed(draw.pick(shapes).format(w=word), str(len(word)))
-    if kind == 1:
-        words = draw.sample(WORDS, draw.between(3, 6))
-        shapes = ("How many words are in this list: {s}?", "How many words are here: {s}?")
-        return Composed(draw.pick(shapes).format(s=_list_items(words)), str(len(words)))
-    word, *others = draw.sample(WORDS, draw.between(3, 4))
-    times = draw.between(1, 4)
-    listed = draw.sample([word] * times + others, times + len(others))
+def _compose_repeats(draw: Draw, length: int) -> Composed:
+    times = draw.between(1, length - 2)
+    word, *others = draw.sample(WORDS, 1 + length - times)
+    listed = draw.sample([word] * times + others, length)
     shapes = (
         'How many times does "{w}" appear in this list: {s}?',
         'Count how many times "{w}" is written here: {s}.',
     )
     return Composed(draw.pick(shapes).format(w=word, s=_list_items(listed)), str(times))
+
+
+def _compose_plain_count(draw: Draw) -> Composed:
+    kind = draw.below(4)
+    if kind <= 1:
+        step = 1 if kind == 0 else draw.pick((2, 5, 10))
+        start = draw.between(1, 50) if step == 1 else step * draw.between(1, 10)
+        numbers = [start + step * i for i in range(5)]
+        shapes = (
+            "What number comes next: {s}?",
+            "Which number comes next when you count {s}?",
+            "What is the next number: {s}?",
+        )
+        return Composed(draw.pick(shapes).format(s=_list_items(numbers[:4])), str(numbers[4]))
+    if kind == 2:
+        word = draw.pick([word for word in WORDS if len(word) <= 6])
+        shapes = (
+            'How many letters are in the word "{w}"?',
+            'How many letters does the word "{w}" have?',
+            'How many letters are there in "{w}"?',
+        )
+        return Composed(draw.pick(shapes).format(w=word), str(len(word)))
+    words = draw.sample(WORDS, draw.between(2, 5))
+    shapes = (
+        "How many words are in this list: {s}?",
+        "How many words are here: {s}?",
+        "How many words are there: {s}?",
+    )
+    return Composed(draw.pick(shapes).format(s=_list_items(words)), str(len(words)))
 
 
 def _list_items(items: Sequence[int] | Sequence[str]) -> str:
@@ -241,7 +273,22 @@ def compose_ordering(draw: Draw, level: int) -> Composed:
     return Composed(text, sorted(words)[place])
 
 
-# (large unit, small unit, small units in a large one), plural.
+# (one large unit, small unit, small units in it), as everybody knows them.
+_PLAIN_UNITS = (
+    ("hour", "minutes", 60),
+    ("minute", "seconds", 60),
+    ("day", "hours", 24),
+    ("week", "days", 7),
+    ("year", "months", 12),
+    ("decade", "years", 10),
+    ("meter", "centimeters", 100),
+    ("kilometer", "meters", 1000),
+    ("kilogram", "grams", 1000),
+    ("liter", "milliliters", 1000),
+    ("yard", "feet", 3),
+    ("dollar", "cents", 100),
+)
+# The same for several, plural.
 _UNITS = (
     ("hours", "minutes", 60),
     ("minutes", "seconds", 60),
@@ -275,12 +322,20 @@ def compose_units(draw: Draw, level: int) -> Composed:
     if level == 3:
         large, small, factor = draw.pick(_FAR_UNITS)
         return _compose_into_smaller(draw, large, small, factor * draw.between(2, 12), factor)
-    large, small, factor = draw.pick(_UNITS)
-    count = draw.between(2, 9 if level == 1 else 20)
     if level == 1:
-        return _compose_into_smaller(draw, large, small, factor * count, factor)
-    if draw.below(2) == 0:
+        large, small, factor = draw.pick(_PLAIN_UNITS)
+        count = draw.pick((1, 1, 1, 2, 3, 4, 5, 10))
+        noun = f"one {large}" if count == 1 else f"{count} {large}s"
         shapes: tuple[str, ...] = (
+            f"How many {small} are in {noun}?",
+            f"How many {small} are there in {noun}?",
+            f"How many {small} does {noun} have?" if count == 1 else f"How many {small} do {noun} have?",
+        )
+        return Composed(draw.pick(shapes), str(factor * count))
+    large, small, factor = draw.pick(_UNITS)
+    count = draw.between(2, 20)
+    if draw.below(2) == 0:
+        shapes = (
             "How many {l} are {n} {s}?",
             "How many {l} are there in {n} {s}?",
             "Convert {n} {s} to {l}. How many {l} is that?",
