@@ -107,8 +107,8 @@ class ModelHost:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve calls until cancelled; start it in a nursery that outlives the callers.
 
-        On cancellation a running call is given up at once if its model can be interrupted; if not, it is waited
-        for, because a thread cannot be stopped.
+        On cancellation a running call is given up at once if its model can be interrupted; if not, it is
+        waited for, because a thread cannot be stopped.
 
         Args:
             task_status: Told when calls are served.
