@@ -9,13 +9,14 @@ from consensus.genesis import SEATS_MAX, SEATS_MIN, STEPS_MAX, Network
 from consensus.hashing import sha256, tagged_hash
 from consensus.identity import KEY_BYTES, Signer, Verifier
 from consensus.messages import Kind, SignedQuestion
+from ranking.canonical import CALLS_PER_PEER_MIN
 
 RoundId = NewType("RoundId", bytes)
 
 QUESTION_VERSION = 1
 QUESTION_BYTES_MAX = 65_536
 TURNS_MAX = 64
-CALLS_MIN = 2
+CALLS_MIN = CALLS_PER_PEER_MIN  # below it no deal exists, and every seat would stumble over the question
 CALLS_MAX = 30
 TOKENS_MAX = 4_096
 TEMPERATURE_MILLI_MAX = 4_000
