@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from consensus.errors import PeerageError
+from models.errors import ModelError
 from swarm.cli.exits import Exit, find_cause, get_exit, is_interrupt, report_error
 from swarm.cli.settings import load_defaults
 
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
-    except BaseException as exc:
+    except (PeerageError, ModelError, KeyboardInterrupt, BaseExceptionGroup) as exc:
         if is_interrupt(exc):
             click.echo("interrupted", err=True)
             return Exit.INTERRUPTED

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import trio
 
-from consensus.desk import Timing
 from consensus.errors import ConfigError
 from consensus.genesis import Network
 from consensus.hashing import tagged_hash
@@ -36,7 +35,14 @@ from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
 from swarm.edge.event_log import EventLog
-from swarm.edge.local import LocalSwarm, create_local_keys, open_client_mesh, open_local_swarm, wait_linked
+from swarm.edge.local import (
+    LocalSwarm,
+    create_local_keys,
+    create_timing,
+    open_client_mesh,
+    open_local_swarm,
+    wait_linked,
+)
 from swarm.edge.model_host import ModelHost
 from swarm.edge.paths import Paths, ensure_directory, write_private_file
 from swarm.edge.process_swarm import open_process_swarm
@@ -45,6 +51,7 @@ from swarm.edge.store import open_asyncio_loop
 
 PEERS_DEFAULT = 5
 DEADLINE_S_MIN = 60.0
+DEADLINE_S_MAX = 900.0
 DEADLINE_MARGIN = 4.0  # times the measured need: machines are shared, and models say more than expected
 MEASURED_TOKENS = 8
 PASSES_PER_CALL = 12  # tokens that judging one pair costs, about: two short texts behind a cached prompt
@@ -217,7 +224,12 @@ async def open_local_asker(
             elapsed["model"] = time.monotonic() - started
             swarm = await stack.enter_async_context(
                 open_local_swarm(
-                    keys, directory=directory, model=host, info=model.info(), log=log, timing=Timing()
+                    keys,
+                    directory=directory,
+                    model=host,
+                    info=model.info(),
+                    log=log,
+                    timing=create_timing(model.info()),
                 )
             )
         mesh = await stack.enter_async_context(open_client_mesh(swarm))
@@ -238,22 +250,27 @@ async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost)
     """
     if model.info().parameters == 0:
         return DEADLINE_S_MIN
+    await _generate_all(host, peers=options.peers, tokens=1)  # the first pass of a process is slow
     started = time.monotonic()
+    await _generate_all(host, peers=options.peers, tokens=MEASURED_TOKENS)
+    tokens_per_s = options.peers * MEASURED_TOKENS / max(time.monotonic() - started, 1e-3)
+    calls = options.calls or default_calls_per_peer(options.peers)
+    needed = options.peers * (options.tokens_max + calls * PASSES_PER_CALL) / tokens_per_s
+    return min(max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed), DEADLINE_S_MAX)
+
+
+async def _generate_all(host: ModelHost, *, peers: int, tokens: int) -> None:
     async with trio.open_nursery() as nursery:
-        for index in range(options.peers):
+        for index in range(peers):
             request = GenerateRequest(
                 prompt=Prompt(prefix="", suffix="Question: How many?\nAnswer:"),
                 noise_seed=bytes(32),
                 seat_key=bytes([index]),
                 temperature_milli=1_000,
-                max_tokens=MEASURED_TOKENS,
+                max_tokens=tokens,
                 stop=(),
             )
             nursery.start_soon(host.generate, request)
-    tokens_per_s = options.peers * MEASURED_TOKENS / max(time.monotonic() - started, 1e-3)
-    calls = options.calls or default_calls_per_peer(options.peers)
-    needed = options.peers * (options.tokens_max + calls * PASSES_PER_CALL) / tokens_per_s
-    return max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed)
 
 
 def write_network(paths: Paths, network: Network) -> Path:

@@ -112,6 +112,9 @@ class AskerClient:
             The verified receipt, or why there is none.
         """
         self._asked_at = trio.current_time()
+        self._transfers.clear()
+        self._refusals.clear()
+        self._seconds.clear()
         round_id = compute_round_id(question.payload)
         data = encode(AskMessage(question))
         for key in self._mesh.linked():

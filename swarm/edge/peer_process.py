@@ -8,7 +8,6 @@ from pathlib import Path
 import trio
 
 from consensus.decision import DecisionEngine
-from consensus.desk import Timing
 from consensus.errors import NetworkError, PeerageError
 from consensus.genesis import open_network
 from consensus.identity import KeyPair, PeerKey, Verifier
@@ -17,7 +16,7 @@ from models.errors import ModelError
 from swarm.core.node import NodeConfig
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
-from swarm.edge.local import LOOPBACK, create_mesh
+from swarm.edge.local import LOOPBACK, create_mesh, create_timing
 from swarm.edge.model_host import ModelHost
 from swarm.edge.process_swarm import ChildSpec, LineReader, encode_line
 from swarm.edge.runtime import Runtime
@@ -64,7 +63,7 @@ async def run_peer() -> None:
                 signer=signer,
                 verifier=Verifier(),
                 engine=DecisionEngine(),
-                timing=Timing(),
+                timing=create_timing(model.info()),
                 info=model.info(),
             ),
             store=store,
