@@ -273,7 +273,9 @@ class Collection:
     def _plan_forward(self, signed: Signed) -> None:
         # Links are direct, so in a quiet network everybody has the commit already; waiting a moment
         # spares n^3 messages, and the grace wait is several times longer.
-        if signed.seat != self.desk.seat:
+        # Only a seat's first commit is passed on: more of them would make the forwarder look bad.
+        first = self.commits.get_first(signed.seat, self.get_list_slot(Kind.COMMIT))
+        if signed.seat != self.desk.seat and first is not None and first.payload == signed.payload:
             self._unforwarded.append(signed)
             self._run_once(TimerName.FORWARD, self.desk.timing.forward_ms)
 
