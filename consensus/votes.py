@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from consensus.collection import Collection
 from consensus.committee import compute_proposers
-from consensus.cosigned import Book, Page, compute_revealed, group, open_cosigned
+from consensus.cosigned import Book, Page, check_seat_list, compute_revealed, group, open_cosigned
 from consensus.decision import Opening
 from consensus.desk import Desk
 from consensus.effects import Timer, TimerName
@@ -478,6 +478,7 @@ class Agreement:
         for _, content in self._open_group(reveal_lists, Kind.REVEAL_LIST):
             if not isinstance(content, SeatList) or not self._is_of_step(content):
                 raise PeerError("proposal: got reveal lists of another step")
+            check_seat_list(content, self.desk.facts.committee)
             contents.append(content)
         if len(contents) != self.desk.facts.committee.q:
             q = self.desk.facts.committee.q
