@@ -32,7 +32,7 @@ from consensus.effects import (
     TimerName,
 )
 from consensus.encoding import decode, encode
-from consensus.errors import PeerError
+from consensus.errors import LimitExceeded, PeerError
 from consensus.evidence import Payload, decode_payload
 from consensus.identity import Signer, Verifier
 from consensus.messages import (
@@ -363,7 +363,7 @@ class Round:
         for message in early:
             try:
                 self.on_message(message, None, self.desk.now_ms)
-            except PeerError:
+            except (PeerError, LimitExceeded):
                 # Its sender is not known any more; a wrong early message is dropped, as a late one is.
                 continue
 
