@@ -15,15 +15,19 @@ class Shot:
 
 SHOTS_BY_KIND: Mapping[str, tuple[Shot, ...]] = MappingProxyType(
     {
-        "arithmetic": (
+        "product": (
             Shot("What is 6 times 7?", "42"),
             Shot("What is 8 times 11?", "88"),
             Shot("What is 9 times 4?", "36"),
+            Shot("What is 5 times 13?", "65"),
+            Shot("What is 56 divided by 8?", "7"),
+        ),
+        "sum": (
             Shot("What is 34 plus 25?", "59"),
             Shot("What is 17 plus 46?", "63"),
+            Shot("What is 72 plus 19?", "91"),
             Shot("What is 58 minus 23?", "35"),
             Shot("What is 90 minus 41?", "49"),
-            Shot("What is 56 divided by 8?", "7"),
         ),
         "capital": (
             Shot("What is the capital of Italy?", "Rome"),
