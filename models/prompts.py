@@ -24,8 +24,8 @@ SHOTS_PER_PEER = len(CORE_KINDS) + 1
 STOP_STRINGS = ("\n",)
 # Embedded model, 5 peers, 60 questions of 7 kinds, at temperatures 0 / 0.2 / 0.3 / 0.5: majority of 5 right
 # .400 / .453 / .428 / .412, some peer right .567 / .633 / .600 / .633, candidates 2.2 / 2.5 / 2.5 / 3.0. A
-# share of 60 is known to 13 points either way, so this is the middle of a flat stretch and no more; with an earlier
-# set of examples single answers fell from .36 (greedy) to .29 at 0.7 and .19 at 1.0.
+# share of 60 is known to 13 points either way, so this is the middle of a flat stretch and no more; with an
+# earlier set of examples single answers fell from .36 (greedy) to .29 at 0.7 and .19 at 1.0.
 DEFAULT_TEMPERATURE_MILLI = 300
 DEFAULT_MAX_TOKENS = 64
 
