@@ -116,8 +116,11 @@ class Collection:
         )
         # The reveal is signed and stored together with the commit, so that a crash in between can
         # neither lose the body nor make the seat open its commit in two ways.
-        self.desk.sign(Kind.REVEAL, Reveal(facts.round_id, self.step, commit, salt, body))
-        signed, _ = self.desk.sign(Kind.COMMIT, Commit(facts.round_id, self.step, commit))
+        reveal, _ = self.desk.sign(Kind.REVEAL, Reveal(facts.round_id, self.step, commit, salt, body))
+        # After a crash between the two writes the model may say something else; the kept reveal counts.
+        content = decode_payload(reveal.kind, reveal.payload)
+        assert isinstance(content, Reveal), "the reveal slot holds a reveal"
+        signed, _ = self.desk.sign(Kind.COMMIT, Commit(facts.round_id, self.step, content.commit))
         self._send_commit(signed)
         self._admit_own_opening()
         self.advance()
