@@ -107,7 +107,8 @@ class Seat:
         """Seal what the model returned."""
         call = self.calls.pop(call_id)
         if isinstance(result, Generation):
-            body = make_answer(result, self.info)
+            tokens_max = self.round.desk.facts.question.tokens_max
+            body = make_answer(result, self.info, tokens_max=tokens_max)
             if body is not None:
                 self.round.on_body(call.step, body, now_ms)
             return
