@@ -33,7 +33,7 @@ from consensus.messages import (
     StatementMessage,
     decode_message,
 )
-from consensus.question import QUESTION_BYTES_MAX, compute_round_id, open_question
+from consensus.question import QUESTION_BYTES_MAX, Question, compute_round_id, open_question
 from consensus.receipt import RECEIPT_BYTES_MAX, get_result, open_receipt
 from consensus.round import Round
 from models.contract import ModelInfo
@@ -281,21 +281,29 @@ def _on_question(state: NodeState, signed: SignedQuestion, received: Received) -
     slot = ASKER_PREFIX + question.asker + b"/%d" % question.counter
     earlier = state.asked.get(slot)
     if earlier == round_id:
-        return _load_receipt(state, ReceiptTicket(received.sender, round_id, None))
+        is_asker = received.sender == question.asker
+        return _load_receipt(state, ReceiptTicket(received.sender, round_id, None)) if is_asker else []
     if earlier is not None:
         reason = f"two questions under one counter {question.counter}"
-        refusal = RefusalMessage(round_id, reason.encode())
         fields = (("asker", question.asker.hex()), ("counter", question.counter))
-        return [Send(received.sender, encode(refusal)), Emit(round_id, "asker_equivocated", fields)]
+        refusal = _refuse(question, received.sender, round_id, reason)
+        return [*refusal, Emit(round_id, "asker_equivocated", fields)]
     is_open = [seat for seat in state.seats.values() if not seat.round.is_finished]
     if len(is_open) >= ROUNDS_OPEN_MAX:
         reason = f"{len(is_open)} rounds are open here, {ROUNDS_OPEN_MAX} at most; ask again later"
-        return [Send(received.sender, encode(RefusalMessage(round_id, reason.encode())))]
+        return _refuse(question, received.sender, round_id, reason)
     seat = _create_seat(state, signed, received.at_ms)
     if seat is None:
         return []
     state.asked[slot] = round_id
     return _open_round(state, seat, signed, slot, received.at_ms)
+
+
+def _refuse(question: Question, sender: PeerKey, round_id: bytes, reason: str) -> list[Action]:
+    """Say no to the asker; a peer that relays a question in good faith takes no such word."""
+    if sender != question.asker:
+        return []
+    return [Send(sender, encode(RefusalMessage(round_id, reason.encode())))]
 
 
 def _open_round(
@@ -338,7 +346,10 @@ def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     if ticket is None or loaded.receipt is None:
         return []
     if ticket.index is not None:
-        return [_make_chunk(ticket.key, ticket.round_id, ticket.index, loaded.receipt)]
+        try:
+            return [_make_chunk(ticket.key, ticket.round_id, ticket.index, loaded.receipt)]
+        except PeerError as exc:
+            return [Penalise(ticket.key, exc.message)]
     try:
         result = get_result(open_receipt(loaded.receipt))
     except VerificationError as exc:
