@@ -1,1 +1,1 @@
-"""Evidence that one inference was really run: audit by re-execution and proofs live here when they are built."""
+"""Evidence that one inference was really run; audit by re-execution and proofs have their place here."""

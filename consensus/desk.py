@@ -23,8 +23,9 @@ class Timing:
     prevote_ms: int = 1_500
     view_ms: int = 3_000
     view_growth_ms: int = 1_000
-    resend_ms: int = 500
-    resend_ms_max: int = 4_000
+    certify_ms: int = 250
+    resend_ms: int = 2_000
+    resend_ms_max: int = 8_000
     bodies_ms: int = 300
     certificate_again_ms: int = 500
 

@@ -23,6 +23,7 @@ class TimerName(IntEnum):
     VIEW = 7
     RESEND = 8
     BODIES = 9
+    CERTIFY = 10
 
 
 @dataclass(frozen=True, slots=True)

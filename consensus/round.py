@@ -107,6 +107,7 @@ class Round:
         self._early: list[SeatMessage] = []
         self._early_bytes = 0
         self._answered_ms: dict[tuple[int, int], int] = {}
+        self._certified_step: dict[int, int] = {}  # by seat: the last step it is known to hold certified
         self._resend_ms = timing.resend_ms
         self._kept: dict[bytes, bytes] = {}
 
@@ -151,7 +152,7 @@ class Round:
             case CommitsMessage():
                 self._take_commits(message)
             case CertificateMessage():
-                self._take_certificate(message)
+                self._take_certificate(message, sender)
             case BodyRequest():
                 self._serve_bodies(message, sender)
             case _:
@@ -168,7 +169,9 @@ class Round:
     def on_timer(self, timer: Timer, now_ms: int) -> None:
         """A timer fired; one of a step already left is ignored."""
         self.desk.now_ms = now_ms
-        if self.is_finished or timer.step != self.collection.step:
+        if timer.name is TimerName.CERTIFY:
+            self._spread_certificate(timer.step)
+        if self.is_finished or timer.step != self.collection.step or timer.name is TimerName.CERTIFY:
             return
         match timer.name:
             case TimerName.RESEND:
@@ -180,6 +183,10 @@ class Round:
             case _:
                 self.collection.on_timer(timer.name)
         self._settle()
+
+    def is_open(self, step: int) -> bool:
+        """Say whether `step` is the one under way."""
+        return not self.is_finished and step == self.collection.step
 
     def take(self) -> list[Effect]:
         """Return the effects gathered since the last call, in order."""
@@ -229,15 +236,18 @@ class Round:
     def _is_closed(self) -> bool:
         return len(self.desk.closed) > self.collection.step
 
-    def _take_certificate(self, message: CertificateMessage) -> None:
+    def _take_certificate(self, message: CertificateMessage, sender: int | None = None) -> None:
         value = decode(Value, message.certificate.value, bytes_max=VALUE_BYTES_MAX)
+        if sender is not None:
+            self._note_certified(sender, value.step)
         if self._adopted is not None or self.is_finished or value.step != self.collection.step:
             self._keep_if_early(message, value.step)
             return
         digest = self._check_certificate(message, value)
         self._adopted = Adopted(message, value, digest)
         self.desk.save({b"certificate/%d" % value.step: encode(message)})
-        self.desk.broadcast(message)
+        # Most seats assemble the certificate themselves: who shows it within a moment is not sent it.
+        self.desk.start_timer(Timer(TimerName.CERTIFY, value.step), self.desk.timing.certify_ms)
         self._ask_adopted_bodies()
 
     def _check_certificate(self, message: CertificateMessage, value: Value) -> bytes:
@@ -308,6 +318,8 @@ class Round:
             raise PeerError("statement: got another round's statement under this round's id")
         if not 0 <= content.step <= self.desk.facts.question.steps_max:
             raise PeerError(f"statement: got step {content.step}, beyond the last")
+        # A seat that speaks in a step holds the certificate of the step before.
+        self._note_certified(signed.seat, content.step - 1)
         if content.step < len(self.certificates):
             self._answer_with_certificate(sender, content.step)
             return
@@ -350,6 +362,9 @@ class Round:
             self._answered_ms[pair] = now
             if last is not None:
                 self.desk.send(sender, self.certificates[step])
+
+    def _note_certified(self, seat: int, step: int) -> None:
+        self._certified_step[seat] = max(step, self._certified_step.get(seat, -1))
 
     def _keep_if_early(self, message: SeatMessage, step: int) -> None:
         size = len(encode(message))
@@ -396,9 +411,40 @@ class Round:
             self.desk.broadcast(BodyRequest(self.desk.facts.round_id, step, missing))
             self.desk.start_timer(Timer(TimerName.BODIES, step), self.desk.timing.bodies_ms)
 
+    def _spread_certificate(self, step: int) -> None:
+        """Send a step's certificate to every seat that has not shown that it holds it."""
+        message = self._get_certificate(step)
+        if message is None:
+            return
+        for seat in range(self.desk.facts.committee.n):
+            if seat != self.desk.seat and self._certified_step.get(seat, -1) < step:
+                self._certified_step[seat] = step
+                self.desk.send(seat, message)
+
+    def _get_certificate(self, step: int) -> CertificateMessage | None:
+        if step < len(self.certificates):
+            return self.certificates[step]
+        if self._adopted is not None and self._adopted.value.step == step:
+            return self._adopted.message
+        return None
+
+    def on_linked(self, seat: int, now_ms: int) -> None:
+        """A seat's link came up: it may have missed everything of this step, and the last certificate."""
+        self.desk.now_ms = now_ms
+        certificate = self._get_certificate(self.collection.step) or self._get_certificate(
+            self.collection.step - 1
+        )
+        if certificate is not None:
+            self.desk.send(seat, certificate)
+        if not self.is_finished:
+            for message in self._get_own_messages():
+                self.desk.send(seat, message)
+
+    def _get_own_messages(self) -> list[SeatMessage]:
+        return [*self.collection.get_own_messages(), *self.agreement.get_own_messages()]
+
     def _resend(self) -> None:
-        messages = [*self.collection.get_own_messages(), *self.agreement.get_own_messages()]
-        for message in messages:
+        for message in self._get_own_messages():
             self.desk.broadcast(message)
         self._resend_ms = min(2 * self._resend_ms, self.desk.timing.resend_ms_max)
         self.desk.start_timer(Timer(TimerName.RESEND, self.collection.step), self._resend_ms)

@@ -26,6 +26,14 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerLinked:
+    """A link to `peer` came up; whatever was sent to it before may be lost."""
+
+    at_ms: int
+    peer: PeerKey
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer set earlier ran out."""
 
@@ -79,5 +87,13 @@ class ReceiptLoaded:
 
 
 Input = (
-    Started | Received | TimerFired | Persisted | PersistFailed | CallFinished | CallFailed | ReceiptLoaded
+    Started
+    | Received
+    | PeerLinked
+    | TimerFired
+    | Persisted
+    | PersistFailed
+    | CallFinished
+    | CallFailed
+    | ReceiptLoaded
 )

@@ -42,6 +42,7 @@ from swarm.core.inputs import (
     CallFailed,
     CallFinished,
     Input,
+    PeerLinked,
     Persisted,
     PersistFailed,
     ReceiptLoaded,
@@ -114,11 +115,13 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
             return state, _on_started(state, input_)
         case Received():
             return state, _on_received(state, input_)
+        case PeerLinked(at_ms, peer):
+            return state, _on_linked(state, peer, at_ms)
         case TimerFired(at_ms, round_id, timer):
             seat = state.seats.get(round_id)
             if seat is None:
                 return state, []
-            if timer.name is TimerName.RESEND and not seat.round.is_finished:
+            if timer.name is TimerName.RESEND and seat.round.is_open(timer.step):
                 facts = seat.round.desk.facts
                 seat.broadcast(AskMessage(SignedQuestion(facts.payload, facts.signature)))
             seat.round.on_timer(timer, at_ms)
@@ -146,6 +149,20 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
             return state, _on_receipt_loaded(state, input_)
         case _:
             assert_never(input_)
+
+
+def _on_linked(state: NodeState, peer: PeerKey, now_ms: int) -> list[Action]:
+    """Tell a peer that is back of every round it has a seat in."""
+    actions: list[Action] = []
+    for seat in state.seats.values():
+        facts = seat.round.desk.facts
+        index = facts.committee.get_seat(peer)
+        if index is not None and not seat.round.is_finished:
+            ask = AskMessage(SignedQuestion(facts.payload, facts.signature))
+            seat.outbox.put([Send(peer, encode(ask))])
+            seat.round.on_linked(index, now_ms)
+            actions += seat.run()
+    return actions
 
 
 def _confirm(seat: Seat, write_id: int) -> list[Action]:

@@ -24,6 +24,7 @@ from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.mesh import Mesh
 from swarm.edge.runtime import ModelCalls, Runtime
+from swarm.edge.shared_store import SharedStore
 from swarm.edge.store import open_store
 from swarm.edge.transport import WebSocketListener, dial, open_listener
 
@@ -101,7 +102,7 @@ async def open_local_swarm(
 
     Args:
         keys: Who the peers are.
-        directory: Where each peer keeps its database.
+        directory: Where the peers keep their database.
         model: Shared by all peers.
         info: What that model is.
         log: Shared by all peers.
@@ -118,9 +119,10 @@ async def open_local_swarm(
     async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
         listeners = [await open_listener(LOOPBACK, 0, limits=bounds) for _ in keys.peers]
         urls = {pair.key: listener.url for pair, listener in zip(keys.peers, listeners, strict=True)}
-        for index, (pair, listener) in enumerate(zip(keys.peers, listeners, strict=True)):
-            store = await open_store(directory / f"peer-{index}.sqlite3")
-            stack.push_async_callback(store.aclose)
+        store = await open_store(directory / "peers.sqlite3")
+        stack.push_async_callback(store.aclose)
+        shared = SharedStore(store)
+        for pair, listener in zip(keys.peers, listeners, strict=True):
             runtime = Runtime(
                 config=NodeConfig(
                     network=keys.network,
@@ -130,7 +132,7 @@ async def open_local_swarm(
                     timing=timing or Timing(),
                     info=info,
                 ),
-                store=store,
+                store=shared.open_part(pair.key),
                 mesh=create_mesh(pair, keys.network, urls, limits=bounds, listener=listener),
                 model=model,
                 log=log,

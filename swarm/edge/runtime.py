@@ -30,6 +30,7 @@ from swarm.core.inputs import (
     CallFailed,
     CallFinished,
     Input,
+    PeerLinked,
     Persisted,
     PersistFailed,
     ReceiptLoaded,
@@ -159,6 +160,7 @@ class Runtime:
                 self._apply(Received(get_now_ms(), key, message))
             case LinkUp(key):
                 self._log.append("link_opened", peer=key)
+                self._apply(PeerLinked(get_now_ms(), key))
             case LinkDown(key, reason):
                 self._log.append("link_closed", peer=key, fields={"reason": reason})
             case DialFailed(key, reason):

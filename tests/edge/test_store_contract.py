@@ -16,6 +16,7 @@ import trio
 from consensus.errors import StoreError
 from swarm.core.records import QUESTION_KEY, Record, Table
 from swarm.edge.memory_store import MemoryStore
+from swarm.edge.shared_store import SharedStore, StorePart
 from swarm.edge.store import RECORDS_MAX, SqliteStore, Store, open_asyncio_loop, open_store
 
 ROUND_A, ROUND_B = b"\xaa" * 32, b"\xbb" * 32
@@ -34,7 +35,14 @@ def receipt(value: bytes, round_id: bytes = ROUND_A) -> Record:
     return Record(Table.RECEIPT, round_id, b"", value)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+class OwnedPart(StorePart):
+    """A part that closes the shared file: here nobody else does."""
+
+    async def aclose(self) -> None:
+        await self._shared.store.aclose()
+
+
+@pytest.fixture(params=["memory", "sqlite", "part"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     async def open_memory() -> Store:
         return MemoryStore()
@@ -42,7 +50,12 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     async def open_sqlite() -> Store:
         return await open_store(tmp_path / "peer" / "peer.db")
 
-    return open_memory if request.param == "memory" else open_sqlite
+    async def open_part() -> Store:
+        shared = SharedStore(await open_sqlite())
+        await shared.open_part(b"another peer").write([fact(QUESTION_KEY, b"q"), signed(b"s1", b"other")])
+        return OwnedPart(shared, b"this peer")
+
+    return {"memory": open_memory, "sqlite": open_sqlite, "part": open_part}[request.param]
 
 
 @asynccontextmanager
