@@ -44,6 +44,7 @@ class Collection:
         self.commit_lists = Book(Kind.COMMIT_LIST)
         self.reveal_lists = Book(Kind.REVEAL_LIST)
         self.openings: dict[tuple[int, bytes], Opening] = {}
+        self.changes = 0  # counts whatever voting may depend on: reveal lists, openings, the phase
         self.saved: set[tuple[int, bytes]] = set()
         self._named: dict[tuple[int, bytes], int] = {}
         self._unforwarded: list[Signed] = []
@@ -64,6 +65,10 @@ class Collection:
     def get_listed(self, book: Book) -> list[int]:
         """Return the seats whose list of a kind is held."""
         return book.get_seats(self.get_list_slot(book.kind))
+
+    def count_listed(self, book: Book) -> int:
+        """Return how many seats' lists of a kind are held."""
+        return book.count(self.get_list_slot(book.kind))
 
     def get_own_messages(self) -> list[SeatMessage]:
         """Return all own messages of the step up to the RevealList, for retransmission."""
@@ -137,7 +142,7 @@ class Collection:
         }[Kind(signed.kind)]
         if book.has(signed.seat, signed.payload):
             return
-        if isinstance(content, SeatList):
+        if isinstance(content, SeatList) and signed.payload not in book.pages:
             check_seat_list(content, self.desk.facts.committee)
         elif isinstance(content, Commit) and len(content.commit) != DIGEST_BYTES:
             raise PeerError(f"commit: got {len(content.commit)} bytes, expected {DIGEST_BYTES}")
@@ -191,13 +196,13 @@ class Collection:
         committee = self.desk.facts.committee
         slot = self.get_list_slot(Kind.COMMIT)
         if self.phase is Phase.COMMITTING:
-            held = len(self.commits.get_seats(slot))
+            held = self.commits.count(slot)
             if held == committee.n:
                 self._sign_commit_list()
             elif held >= committee.q:
                 elapsed = self.desk.now_ms - self.started_ms
                 self._run_once(TimerName.COMMIT_GRACE, max(self.desk.timing.grace_ms_min, elapsed))
-        listed = len(self.get_listed(self.commit_lists))
+        listed = self.count_listed(self.commit_lists)
         if self.phase is not Phase.COMMITTING and listed >= committee.q:
             self._send_own_reveal()
             if self.phase is Phase.REVEALING:
@@ -232,6 +237,7 @@ class Collection:
         if known:
             self.desk.accuse(Fault.EQUIVOCATION, known[0].signed, signed)
         if len(known) < OPENINGS_PER_SEAT_MAX or self.is_certified(*pair):
+            self.changes += 1
             self.openings[pair] = Opening(signed.seat, content.commit, content.salt, content.body, signed)
 
     def get_unsaved(self, entries: dict[int, bytes]) -> dict[bytes, bytes]:
@@ -251,6 +257,8 @@ class Collection:
         earlier = book.add(signed, content, slot)
         if earlier is not None:
             self.desk.accuse(Fault.EQUIVOCATION, earlier, signed)
+        if signed.kind == Kind.REVEAL_LIST:
+            self.changes += 1
         if signed.kind == Kind.COMMIT_LIST and book.has(signed.seat, signed.payload):
             assert isinstance(content, SeatList), "commit lists are seat lists"
             for entry in content.entries:
@@ -348,6 +356,7 @@ class Collection:
         payload = SeatList(self.desk.facts.round_id, self.step, entries)
         signed, _ = self.desk.sign(Kind.REVEAL_LIST, payload, facts=self.get_unsaved(openings))
         self.phase = Phase.VOTING
+        self.changes += 1
         self._enter(self.reveal_lists, signed, decode_payload(signed.kind, signed.payload))
         self.desk.broadcast(StatementMessage(self.desk.facts.round_id, signed))
         self._report(len(entries))

@@ -14,25 +14,17 @@ class Committee:
     """n seats in a fixed order, with f tolerated faults and quorum q = n - f."""
 
     keys: tuple[PeerKey, ...]
+    n: int = field(init=False)
+    f: int = field(init=False)  # faulty seats tolerated: floor((n - 1) / 3)
+    q: int = field(init=False)  # quorum: n - f
     seat_by_key: Mapping[bytes, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        n = len(self.keys)
+        derived = {"n": n, "f": (n - 1) // 3, "q": n - (n - 1) // 3}
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "seat_by_key", {key: seat for seat, key in enumerate(self.keys)})
-
-    @property
-    def n(self) -> int:
-        """Number of seats."""
-        return len(self.keys)
-
-    @property
-    def f(self) -> int:
-        """Faulty seats tolerated: floor((n - 1) / 3)."""
-        return (len(self.keys) - 1) // 3
-
-    @property
-    def q(self) -> int:
-        """Quorum: n - f."""
-        return len(self.keys) - self.f
 
     def get_seat(self, key: bytes) -> int | None:
         """Return the seat that `key` holds, or None."""

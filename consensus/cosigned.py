@@ -39,7 +39,7 @@ class Book:
 
     kind: Kind
     pages: dict[bytes, Page] = field(default_factory=dict)
-    by_slot: dict[tuple[int, bytes], list[bytes]] = field(default_factory=dict)
+    by_slot: dict[bytes, dict[int, list[bytes]]] = field(default_factory=dict)
 
     def add(self, signed: Signed, content: Payload, slot: bytes) -> Signed | None:
         """Enter a verified statement.
@@ -50,7 +50,7 @@ class Book:
         page = self.pages.get(signed.payload)
         if page is not None and signed.seat in page.signatures:
             return None
-        known = self.by_slot.setdefault((signed.seat, slot), [])
+        known = self.by_slot.setdefault(slot, {}).setdefault(signed.seat, [])
         if len(known) >= STATEMENTS_PER_SLOT_MAX:
             return None
         if page is None:
@@ -68,12 +68,16 @@ class Book:
 
     def get_first(self, seat: int, slot: bytes) -> Page | None:
         """Return the page of a seat's first statement for a slot."""
-        known = self.by_slot.get((seat, slot))
+        known = self.by_slot.get(slot, {}).get(seat)
         return self.pages[known[0]] if known else None
 
     def get_seats(self, slot: bytes) -> list[int]:
         """Return who has signed anything for a slot, by rising seat."""
-        return sorted(seat for seat, taken in self.by_slot if taken == slot)
+        return sorted(self.by_slot.get(slot, ()))
+
+    def count(self, slot: bytes) -> int:
+        """Return how many seats have signed anything for a slot."""
+        return len(self.by_slot.get(slot, ()))
 
 
 def group(book: Book, chosen: Mapping[int, bytes]) -> tuple[CoSigned, ...]:

@@ -147,7 +147,7 @@ class Round:
         match message:
             case StatementMessage() | RevealMessage() | ProposalMessage():
                 self.desk.verify(message.signed)
-                content = decode_payload(message.signed.kind, message.signed.payload)
+                content = self._decode(message.signed)
                 self._take_statement(message, content, sender)
             case CommitsMessage():
                 self._take_commits(message)
@@ -306,6 +306,19 @@ class Round:
             self.desk.effects.append(Finished(create_receipt(self.desk.facts, self.desk.closed, self.proofs)))
 
     # -- messages ----------------------------------------------------------------------------------
+
+    def _decode(self, signed: Signed) -> Payload:
+        """Decode a payload, or take what the same bytes from another seat decoded to."""
+        books = (
+            self.collection.commit_lists,
+            self.collection.reveal_lists,
+            self.agreement.prevotes,
+            self.agreement.precommits,
+        )
+        for book in books:
+            if book.kind == signed.kind and signed.payload in book.pages:
+                return book.pages[signed.payload].content
+        return decode_payload(signed.kind, signed.payload)
 
     def _take_statement(
         self,

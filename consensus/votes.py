@@ -83,6 +83,8 @@ class Agreement:
         self._timed_view: int | None = None
         self._may_propose_early = False
         self._is_asking_bodies = False
+        self._has_news = True
+        self._seen_changes = 0
 
     # -- inputs ------------------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ class Agreement:
         self.proposals[content.view] = message
         self.candidates.setdefault(candidate.digest, candidate)
         self._see_view(signed.seat, content.view)
-        self.advance()
+        self._has_news = True
 
     def on_vote(self, signed: Signed, content: Prevote | Precommit) -> None:
         """Take a verified prevote or precommit of any view.
@@ -115,7 +117,7 @@ class Agreement:
         """
         self._check_view(content.view)
         self._enter_vote(signed, content)
-        self.advance()
+        self._has_news = True
 
     def on_timer(self, name: TimerName, view: int) -> None:
         """A timer of this step fired."""
@@ -133,10 +135,13 @@ class Agreement:
                 self._is_asking_bodies = False
             case _:
                 raise AssertionError(f"not a timer of voting: {name!r}")
-        self.advance()
+        self._has_news = True
 
     def advance(self) -> None:
-        """Apply every rule whose condition holds, until none does."""
+        """Apply every rule whose condition holds, until none does; after each input of the step."""
+        if not self._has_news and self._seen_changes == self.collection.changes:
+            return
+        self._has_news, self._seen_changes = False, self.collection.changes
         while self.certificate is None:
             before = (self.view, len(self.desk.effects))
             self._catch_up()
@@ -202,7 +207,7 @@ class Agreement:
     def _run_view_timers(self) -> None:
         if self._timed_view == self.view:
             return
-        listed = len(self.collection.get_listed(self.collection.reveal_lists))
+        listed = self.collection.count_listed(self.collection.reveal_lists)
         ready = self.collection.phase is Phase.VOTING and listed >= self.desk.facts.committee.q
         if self.view == 0 and not ready:
             return
