@@ -30,6 +30,7 @@ from swarm.edge.local import (
     wait_linked,
 )
 from swarm.edge.store import open_asyncio_loop
+from swarm.edge.tuning import tune_collector
 
 
 class DirectCalls:
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 7, 15, 31])
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
+    tune_collector()
     print("seats  answer step ms  ballot step ms  (min..max)   verify ms  receipt bytes  seats missed")
     for peers in arguments.sizes:
         timed = trio.run(partial(time_rounds, peers=peers, rounds=arguments.rounds))

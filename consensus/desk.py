@@ -67,7 +67,9 @@ class Desk:
         slot = get_slot(kind, decode_payload(kind, data))
         signed = self.signed.get(slot)
         if signed is None:
-            signature = self.signer.sign(kind, self.facts.network.network_id, data)
+            network_id = self.facts.network.network_id
+            signature = self.signer.sign(kind, network_id, data)
+            self.verifier.note_signed(self.signer.key, kind, network_id, data, signature)
             signed = Signed(int(kind), self.seat, data, signature)
             self.signed[slot] = signed
             self.effects.append(Save(((slot, encode(signed)),), tuple((facts or {}).items())))

@@ -110,7 +110,16 @@ class Verifier:
             crypto_sign_open(signature + message, key)
         except BadSignatureError:
             return False
+        self._remember(entry)
+        return True
+
+    def note_signed(
+        self, key: bytes, kind: int, network_id: NetworkId, payload: bytes, signature: bytes
+    ) -> None:
+        """Remember a signature that this process has just made itself."""
+        self._remember(_Checked(key, signing_bytes(kind, network_id, sha256(payload)), signature))
+
+    def _remember(self, entry: _Checked) -> None:
         self._good[entry] = None
         if len(self._good) > self._good_max:
             self._good.popitem(last=False)
-        return True

@@ -151,8 +151,10 @@ class Seat:
             case PhaseReached(step, phase, seats):
                 fields = (("step", step), ("phase", phase.name.lower()), ("seats", seats))
                 actions.append(self._emit("phase_reached", *fields))
-                progress = ProgressMessage(self.round_id, step, int(phase), seats)
-                actions.append(Send(self.asker, encode(progress)))
+                # f + 1 seats are enough for word of an honest one, and the asker only shows it.
+                if self.round.desk.seat <= self.round.desk.facts.committee.f:
+                    progress = ProgressMessage(self.round_id, step, int(phase), seats)
+                    actions.append(Send(self.asker, encode(progress)))
             case StepDecided(closed):
                 actions += self._cancel_calls()
                 actions.append(self._report_decision(closed))

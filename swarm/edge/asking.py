@@ -48,6 +48,7 @@ from swarm.edge.paths import Paths, ensure_directory, write_private_file
 from swarm.edge.process_swarm import open_process_swarm
 from swarm.edge.report import RoundReport, create_report
 from swarm.edge.store import open_asyncio_loop
+from swarm.edge.tuning import tune_collector
 
 PEERS_DEFAULT = 5
 DEADLINE_S_MIN = 60.0
@@ -201,6 +202,7 @@ async def open_local_asker(
     write_network(paths, keys.network)
     name = f"{keys.network.network_id.hex()[:16]}-{secrets.token_hex(4)}"
     directory = ensure_directory(paths.peers / name)
+    tune_collector()
     elapsed: dict[str, float] = {}
     started = time.monotonic()
     async with open_asyncio_loop(), AsyncExitStack() as stack:

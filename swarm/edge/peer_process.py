@@ -22,6 +22,7 @@ from swarm.edge.process_swarm import ChildSpec, LineReader, encode_line
 from swarm.edge.runtime import Runtime
 from swarm.edge.store import open_asyncio_loop, open_store
 from swarm.edge.transport import open_listener
+from swarm.edge.tuning import tune_collector
 
 MODEL_THREADS = 1  # several busy processes share the machine's cores
 
@@ -94,6 +95,7 @@ async def _wait_closed(reader: LineReader) -> None:
 def main() -> int:
     """Run a peer; its exit code says whether it ended well."""
     code = 0
+    tune_collector()
     try:
         trio.run(run_peer)
     except* (PeerageError, ModelError) as group:

@@ -64,6 +64,7 @@ class SharedStore:
     async def _write_all(self) -> None:
         """Write until nobody waits; whoever comes meanwhile is in the next transaction."""
         try:
+            await trio.lowlevel.checkpoint()  # peers that have something to write now come along
             while self._waiting:
                 batch = self._take_batch()
                 try:

@@ -10,8 +10,8 @@ raise on hostile bytes (contained, it ends that connection only).
 """
 
 import errno
-import os
 import ipaddress
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
