@@ -10,6 +10,7 @@ from consensus.identity import NetworkId, Verifier
 from consensus.messages import (
     NIL,
     PAYLOAD_BYTES_MAX,
+    SEAT_KINDS,
     Commit,
     Kind,
     Precommit,
@@ -86,10 +87,13 @@ def verify_evidence(
     Raises:
         VerificationError: A signature does not hold, or the statements do not exclude each other.
         PeerError: A payload is malformed.
+        LimitExceeded: A payload is too long.
     """
     first, second = evidence.first, evidence.second
     if first.seat != second.seat or not 0 <= first.seat < committee.n:
         raise VerificationError(4, "evidence: the two statements are not one seat's")
+    if first.kind not in SEAT_KINDS or second.kind not in SEAT_KINDS:
+        raise VerificationError(4, "evidence: got a kind that no seat signs")
     payloads = []
     for signed in (first, second):
         key = committee.keys[signed.seat]
