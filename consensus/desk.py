@@ -27,6 +27,7 @@ class Timing:
     resend_ms: int = 2_000
     resend_ms_max: int = 8_000
     bodies_ms: int = 300
+    give_up_ms: int = 60_000  # on top of twice the question's own deadlines
     certificate_again_ms: int = 500
 
 

@@ -24,6 +24,7 @@ class TimerName(IntEnum):
     RESEND = 8
     BODIES = 9
     CERTIFY = 10
+    GIVE_UP = 11
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ EARLY_MESSAGES_MAX = 1_024  # of later steps, all seats together
 EARLY_BYTES_MAX = 8 * 1024 * 1024
 BODY_REQUEST_MAX = 31
 STEP_MAX = 255
+ABANDONED_KEY = b"abandoned"  # the fact that keeps a round from being resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class Round:
     def start(self, now_ms: int) -> None:
         """Open step 0."""
         self.desk.now_ms = now_ms
+        self._limit_life()
         self._open_step()
 
     def restore(self, signed: Sequence[Signed], facts: Mapping[bytes, bytes], now_ms: int) -> None:
@@ -130,6 +132,7 @@ class Round:
             content = decode_payload(statement.kind, statement.payload)
             view = content.view if isinstance(content, Proposal | Prevote | Precommit) else 0
             self.desk.signed[bytes([statement.kind, content.step, view])] = statement
+        self._limit_life()
         self._open_step()
 
     def on_message(self, message: SeatMessage, sender: int | None, now_ms: int) -> None:
@@ -171,6 +174,8 @@ class Round:
         self.desk.now_ms = now_ms
         if timer.name is TimerName.CERTIFY:
             self._spread_certificate(timer.step)
+        if timer.name is TimerName.GIVE_UP and not self.is_finished:
+            self._give_up()
         if self.is_finished or timer.step != self.collection.step or timer.name is TimerName.CERTIFY:
             return
         match timer.name:
@@ -212,6 +217,18 @@ class Round:
             self._ask_for_body(step)
         self._take_early()
         self._settle()
+
+    def _limit_life(self) -> None:
+        """A round that cannot be certified must not be kept alive for ever."""
+        question, timing = self.desk.facts.question, self.desk.timing
+        ballots = question.steps_max * (question.ballot_ms + question.reveal_ms)
+        life_ms = 2 * (question.answer_ms + question.reveal_ms + ballots) + timing.give_up_ms
+        self.desk.start_timer(Timer(TimerName.GIVE_UP, 0), life_ms)
+
+    def _give_up(self) -> None:
+        self.is_finished = True
+        self.desk.save({ABANDONED_KEY: b""})
+        self.desk.effects.append(Halted("no certified result within twice the deadlines"))
 
     def _ask_for_body(self, step: int) -> None:
         desk = self.desk

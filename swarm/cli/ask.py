@@ -8,6 +8,7 @@ import click
 import trio
 
 from consensus.decision import Status
+from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 from swarm.cli.exits import Exit
 from swarm.cli.progress import ProgressLine
 from swarm.cli.render import clean_terminal, echo_note, render_banner, render_ranking, render_times
@@ -23,8 +24,13 @@ from swarm.edge.report import RoundReport, to_json, unanswered_to_json
 @click.option("--seed", help="Repeatable keys, seats and noise. Such keys protect nothing.")
 @click.option("--calls", type=int, help="Pairs each peer may judge; fits the swarm's size by default.")
 @click.option("--deadline", type=float, help="Seconds to wait; measured by default, at least 60.")
-@click.option("--max-tokens", default=64, show_default=True, help="Longest answer.")
-@click.option("--temperature", default=0.7, show_default=True, help="Sampling temperature, 0 is greedy.")
+@click.option("--max-tokens", default=DEFAULT_MAX_TOKENS, show_default=True, help="Longest answer.")
+@click.option(
+    "--temperature",
+    default=DEFAULT_TEMPERATURE_MILLI / 1_000,
+    show_default=True,
+    help="Sampling temperature, 0 is greedy.",
+)
 @click.option("--on-partial", type=click.Choice(["accept", "reject"]), default="accept", show_default=True)
 @click.option("--processes", is_flag=True, help="Run every peer in a process of its own.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="Where the receipt goes.")

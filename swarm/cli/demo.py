@@ -26,7 +26,7 @@ from swarm.edge.asking import Asked, AskOptions, open_local_asker
 from swarm.edge.paths import get_paths
 
 # Families and levels on which a 135M model's samples usually differ: there is something to rank.
-QUESTIONS = (("arithmetic", 1), ("dates", 1))
+QUESTIONS = (("arithmetic", 1), ("ordering", 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from consensus.messages import (
 )
 from consensus.question import QUESTION_BYTES_MAX, Question, compute_round_id, open_question
 from consensus.receipt import RECEIPT_BYTES_MAX, get_result, open_receipt
-from consensus.round import Round
+from consensus.round import ABANDONED_KEY, Round
 from models.contract import ModelInfo
 from swarm.core.actions import Action, Emit, LoadReceipt, Penalise, Send
 from swarm.core.inputs import (
@@ -193,7 +193,7 @@ def _resume(state: NodeState, records: list[Record], now_ms: int) -> list[Action
     facts = {record.key: record.value for record in records if record.table is Table.FACT}
     signed = [load_signed(record.value) for record in records if record.table is Table.SIGNED]
     data = facts.get(QUESTION_KEY)
-    if data is None:
+    if data is None or ABANDONED_KEY in facts:
         return []
     question = decode(SignedQuestion, data, bytes_max=QUESTION_RECORD_BYTES_MAX)
     seat = _create_seat(state, question, now_ms)
