@@ -381,6 +381,19 @@ class TwoFacedProposer(Censor):
         return SeatList(self.facts.round_id, self.step, entries)
 
 
+class ListPadder(LateCommitter):
+    """Names its late commit in its reveal list, where nobody else names it."""
+
+    def corrupt(self, send: Send, message: Message) -> list[Send]:
+        if is_own(self, message, Kind.REVEAL_LIST) and self.copied is not None and self.step == 0:
+            own = self.get_own(Kind.REVEAL_LIST)
+            assert isinstance(own, SeatList)
+            entries = {entry.seat: entry.commit for entry in own.entries} | {self.seat: self.copied.commit}
+            padded = tuple(Entry(seat, entries[seat]) for seat in sorted(entries))
+            return [Send(send.to, self.state(Kind.REVEAL_LIST, SeatList(own.round, 0, padded)))]
+        return super().corrupt(send, message)
+
+
 class Stuffer(LateCommitter):
     """Names its late commit f + 1 times in one list, so that one liar counts as f + 1 lists."""
 
@@ -597,6 +610,7 @@ ADVERSARIES: tuple[type[Adversary], ...] = (
     DeadProposer,
     Censor,
     TwoFacedProposer,
+    ListPadder,
     Stuffer,
     VoteEquivocator,
     Amnesiac,

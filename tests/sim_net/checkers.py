@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from consensus.committee import Committee
+from consensus.decision import Status
 from consensus.encoding import decode, encode
 from consensus.errors import PeerError, VerificationError
 from consensus.evidence import (
@@ -33,7 +34,7 @@ from consensus.messages import (
     decode_message,
 )
 from consensus.round import Round
-from consensus.verify import verify_receipt
+from consensus.verify import VerifiedRound, verify_receipt
 from sim_net.world import World
 from swarm.core.actions import Send
 from swarm.core.records import Table
@@ -178,8 +179,24 @@ def _check_receipts(world: World, honest: list[int]) -> None:
             verdict = verify_receipt(row.value, trusted_network=world.network.genesis_bytes)
             require(verdict.is_trusted and verdict.round is not None, f"node {index}: {verdict.checks}")
             assert verdict.round is not None
+            _check_honesty(verdict.round)
             result = verdict.round.closed[-1].outcome.digest
             require(results.setdefault(round_id, result) == result, "two results of one round")
+
+
+def _check_honesty(verified: VerifiedRound) -> None:
+    """Look at what a reader is told, without the code that decided it: who is missing, and the status."""
+    n, q = verified.facts.committee.n, verified.facts.committee.q
+    is_whole = True
+    for closed in verified.closed:
+        seats = [opening.seat for opening in closed.openings]
+        value = closed.outcome.value
+        require([*value.missing] == [seat for seat in range(n) if seat not in seats], "missing seats unnamed")
+        is_whole = is_whole and len(seats) == n
+    last = verified.closed[-1].outcome.value
+    is_aborted = len(verified.closed) <= 2 and len(verified.closed[-1].openings) < q
+    expected = Status.FAILED if is_aborted else Status.FULL if is_whole else Status.PARTIAL
+    require(last.status == expected, f"status {last.status}, expected {expected.name}")
 
 
 def _check_blame(world: World, honest: list[int]) -> None:
