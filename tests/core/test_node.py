@@ -1,10 +1,13 @@
 """The node as a function: what it does with each input, and what it refuses."""
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 
-from consensus.encoding import encode
+from consensus.bodies import BallotBody
+from consensus.decision import Status
+from consensus.encoding import decode, encode
 from consensus.messages import (
     AskMessage,
     BodyRequest,
@@ -20,7 +23,8 @@ from consensus.messages import (
     StatementMessage,
 )
 from consensus.question import compute_round_id, sign_question
-from models.contract import Finish, Generation
+from models.contract import Finish, GenerateRequest, Generation, Model, ModelInfo, Score, ScoreRequest
+from models.errors import ModelError
 from models.scripted import ScriptedModel
 from sim_net.world import World
 from swarm.core.actions import Action, CancelCall, Generate, LoadReceipt, Persist, Send
@@ -38,6 +42,7 @@ from swarm.core.node import CHUNK_BYTES, ROUNDS_OPEN_MAX
 from swarm.core.records import QUESTION_KEY, Record, Table
 from tests.core.bench import (
     ASKER,
+    MODEL,
     SIGNERS,
     STRANGER,
     Bench,
@@ -487,3 +492,37 @@ def test_every_send_goes_to_somebody_else() -> None:
     sends = [action for action in bench.done if isinstance(action, Send)]
     assert sends
     assert all(action.to != SIGNERS[0].key for action in sends)
+
+
+class DeafModel:
+    """A model that answers, and fails whenever it should judge."""
+
+    def info(self) -> ModelInfo:
+        return MODEL.info()
+
+    def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
+        return MODEL.generate(requests)
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        raise ModelError("deaf")
+
+
+@pytest.mark.parametrize("deaf", [1, 4])
+def test_who_cannot_judge_seals_an_empty_ballot(deaf: int) -> None:
+    """A missing judgement is missing, not a loss; the seat has taken part, so the round is full."""
+    for seed in range(20):
+        models: list[Model] = [DeafModel()] * deaf + [MODEL] * (4 - deaf)
+        world = World(seed=seed, models=models)
+        watch = Watch(world)
+        world.ask("What is 7 times 12?", steps_max=1)
+        world.run(until_ms=60_000, is_done=lambda world=world: len(world.closed) == 4)  # type: ignore[misc]
+        check_world(world, watch)
+        closed = next(iter(world.nodes[0].state.seats.values())).round.desk.closed
+        if len(closed) == 2:
+            break
+    assert closed[-1].outcome.value.status == Status.FULL
+    keys = [node.signer.key for node in world.nodes[:deaf]]
+    seats = next(iter(world.nodes[0].state.seats.values())).round.desk.facts.committee.keys
+    for opening in closed[1].openings:
+        ballot = decode(BallotBody, opening.body, bytes_max=len(opening.body))
+        assert ballot.votes == () or seats[opening.seat] not in keys
