@@ -35,7 +35,8 @@ check: $(STAMP) ## Format, lint, types
 bench: $(STAMP) ## Run every benchmark in turn
 	@shopt -s nullglob; found=(benchmarks/[a-z]*.py); \
 	if [ $${#found[@]} -eq 0 ]; then echo "make bench: no benchmarks/*.py here" >&2; exit 1; fi; \
-	for file in "$${found[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
+	for file in "$${found[@]}"; do \
+	  name=$$(basename "$$file" .py); echo "== $$name"; $(BIN)/python -m "benchmarks.$$name"; done
 
 nightly: check ## The long run: all tests with more examples and the seeded worlds
 	PEERAGE_NIGHTLY=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)

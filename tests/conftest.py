@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Before any test loads torch: threads that spin while they wait starve the peers of other processes.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 # `make test` is the same every time; `make nightly` explores, and prints what replays a failure.
 settings.register_profile("test", deadline=None, derandomize=True)
 settings.register_profile(

@@ -1,5 +1,6 @@
 """From a question to prompts, and from what the model returns to the bodies a seat seals."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from consensus.bodies import ANSWER_BYTES_MAX, ANSWER_VERSION, AnswerBody, BallotBody, Sampling, Vote
@@ -53,16 +54,17 @@ def make_score_requests(
 
 
 def make_ballot(prev: bytes, dealt: Sequence[Assignment], scores: Mapping[int, Score]) -> bytes:
-    """Return the body of a ballot; pairs with a class that could not be scored are left out.
+    """Return the body of a ballot; pairs with a class that has no finite score are left out.
 
     Args:
         prev: Digest of the value the pairs were dealt by.
         dealt: The seat's assignments, in dealing order.
         scores: What the model made of each class, by class index.
     """
+    usable = {index: score for index, score in scores.items() if math.isfinite(score.logprob)}
     votes = tuple(
-        Vote(pair.left, pair.right, outcome_q16(scores[pair.left], scores[pair.right]))
+        Vote(pair.left, pair.right, outcome_q16(usable[pair.left], usable[pair.right]))
         for pair in dealt
-        if pair.left in scores and pair.right in scores
+        if pair.left in usable and pair.right in usable
     )
     return encode(BallotBody(ENGINE_VERSION, prev, votes))

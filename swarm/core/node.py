@@ -267,6 +267,9 @@ def _dispatch(state: NodeState, message: Message, received: Received) -> list[Ac
         ):
             return _on_seat_message(state, message, received)
         case ReceiptChunk() | RoundClosed() | ProgressMessage() | RefusalMessage():
+            own = state.config.signer.key
+            if any(seat.asker == own for seat in state.seats.values()):
+                return []  # this node's owner asks under the same key, over a link of its own
             raise PeerError(f"message: got {type(message).__name__}, which only an asker takes")
         case _:
             assert_never(message)

@@ -1,0 +1,1 @@
+"""Speed and memory, side by side with a baseline in one run; never part of the tests."""
