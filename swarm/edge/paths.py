@@ -134,14 +134,41 @@ def _unwritable(path: Path, exc: OSError) -> StoreError:
     )
 
 
+def check_writable(path: Path) -> None:
+    """Make sure that a file can be written at `path`, before something is done whose result goes there.
+
+    Raises:
+        StoreError: Its directory cannot be made or written to, or something other than a file is there.
+    """
+    ensure_directory(path.parent)
+    _check_regular(path)
+    partial = _get_partial(path)
+    try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+        partial.unlink()
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse to put a file where a device, a pipe or a directory is."""
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is there and is not a regular file", remedy="name another file")
+
+
+def _get_partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
 def write_private_file(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all, readable by this user only, on disk on return.
 
     Raises:
-        StoreError: It cannot be written; what stood there before stands still.
+        StoreError: It cannot be written, or is there and no regular file; what was there is untouched.
     """
     ensure_directory(path.parent)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _check_regular(path)
+    partial = _get_partial(path)
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
         try:
