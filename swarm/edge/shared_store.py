@@ -63,6 +63,7 @@ class SharedStore:
 
     async def _write_all(self) -> None:
         """Write until nobody waits; whoever comes meanwhile is in the next transaction."""
+        batch: list[_Waiting] = []
         try:
             await trio.lowlevel.checkpoint()  # peers that have something to write now come along
             while self._waiting:
@@ -75,6 +76,12 @@ class SharedStore:
                     item.done.set()
         finally:
             self._is_writing = False
+            # Only a bug of ours gets here with somebody waiting: nobody may wait for ever because of it.
+            for item in (*batch, *self._waiting):
+                if not item.done.is_set():
+                    item.error = StoreError("the database failed in a way that nobody expected")
+                    item.done.set()
+            self._waiting = []
 
     async def _write_each(self, batch: list[_Waiting]) -> None:
         """One of several writes was refused and took the others with it: find out whose it was."""
