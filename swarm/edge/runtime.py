@@ -237,7 +237,12 @@ class Runtime:
         self._apply(CallFinished(get_now_ms(), call_id, tuple(result)))
 
     async def _load_receipt(self, action: LoadReceipt) -> None:
-        records = await self._store.load_round(action.round_id)
+        try:
+            records = await self._store.load_round(action.round_id)
+        except StoreError as exc:
+            fields = {"reason": exc.message}
+            self._log.append("receipt_unreadable", round_id=action.round_id, fields=fields)
+            records = ()
         receipts = [record.value for record in records if record.table is Table.RECEIPT]
         receipt = receipts[0] if receipts else None
         self._apply(ReceiptLoaded(get_now_ms(), action.request_id, receipt))
