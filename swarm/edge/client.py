@@ -4,6 +4,7 @@ Nothing a peer says is believed: progress is shown as it comes, and a receipt co
 against the network that was asked, for the very question that was asked.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -33,6 +34,7 @@ from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
 from swarm.edge.mesh import Mesh
 
 CHUNKS_MAX = -(-RECEIPT_BYTES_MAX // CHUNK_BYTES)
+EARLIER_ROUNDS_MAX = 64  # late word of the last so many rounds is no fault
 
 
 class ProgressKind(Enum):
@@ -99,6 +101,7 @@ class AskerClient:
         self._transfers: dict[PeerKey, _Transfer] = {}
         self._refusals: dict[PeerKey, str] = {}
         self._seconds: dict[int, float] = {}
+        self._asked: deque[RoundId] = deque(maxlen=EARLIER_ROUNDS_MAX)
         self._asked_at = 0.0
 
     async def ask(self, question: SignedQuestion, *, deadline_s: float) -> Answered | Unanswered:
@@ -116,6 +119,7 @@ class AskerClient:
         self._refusals.clear()
         self._seconds.clear()
         round_id = compute_round_id(question.payload)
+        self._asked.append(round_id)
         data = encode(AskMessage(question))
         for key in self._mesh.linked():
             self._mesh.send(key, data)
@@ -126,7 +130,8 @@ class AskerClient:
                     if answered is not None:
                         return answered
                 if len(self._refusals) > (len(self._network.keys) - 1) // 3:
-                    return self._give_up("the members refuse the question")
+                    reasons = "; ".join(sorted(set(self._refusals.values())))
+                    return self._give_up(f"the members refuse the question: {reasons}")
         linked, members = len(self._mesh.linked()), len(self._network.keys)
         return self._give_up(
             f"no certified result within {deadline_s:g} s; {linked} of {members} peers are connected"
@@ -165,6 +170,10 @@ class AskerClient:
                     self._mesh.send(key, encode(ReceiptRequest(round_id, 0)))
             case ReceiptChunk() if message.round == round_id:
                 return self._on_chunk(key, message, round_id)
+            case ProgressMessage() | RefusalMessage() | RoundClosed() | ReceiptChunk():
+                # A peer that was slower than the one whose receipt was taken has done nothing wrong.
+                if message.round not in self._asked:
+                    raise PeerError(f"got {type(message).__name__} of a round that was not asked")
             case _:
                 raise PeerError(f"got {type(message).__name__}, expected word of the round asked")
         return None
