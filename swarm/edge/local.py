@@ -64,9 +64,14 @@ def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
         ConfigError: Fewer peers than agreement needs, or more than a committee has seats.
     """
     if not SEATS_MIN <= peers <= SEATS_MAX:
+        why = (
+            "fewer than 4 cannot outvote a single faulty one"
+            if peers < SEATS_MIN
+            else "a committee has no more seats"
+        )
         raise ConfigError(
-            f"got {peers} peers, expected {SEATS_MIN} to {SEATS_MAX}: n peers tolerate (n - 1) / 3 faulty"
-            " ones, rounded down, so with fewer than 4 a single faulty peer could not be outvoted",
+            f"got {peers} peers, expected {SEATS_MIN} to {SEATS_MAX} ({why}); n peers tolerate (n - 1) / 3"
+            f" faulty ones, rounded down: 4 tolerate 1, 7 tolerate 2, {SEATS_MAX} tolerate {SEATS_MAX // 3}",
             remedy=f"use --peers {min(max(peers, SEATS_MIN), SEATS_MAX)}",
         )
     pairs = tuple(KeyPair(compute_peer_seed(seed, index)) for index in range(peers))
