@@ -28,6 +28,7 @@ def show(as_json: bool) -> None:
             "exists": path.exists(),
             "settings": settings,
             "data": str(paths.data),
+            "logs": str(paths.logs),
             "cache": str(paths.cache),
         }
         click.echo(json.dumps(value))
@@ -37,4 +38,5 @@ def show(as_json: bool) -> None:
         for name, setting in values.items():
             click.echo(f"       [{command}] {name} = {setting!r}")
     click.echo(f"data   {paths.data}")
+    click.echo(f"logs   {paths.logs}")
     click.echo(f"cache  {paths.cache}")

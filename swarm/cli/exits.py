@@ -1,8 +1,9 @@
 """Exit codes, and what a failure prints: one sentence and a remedy."""
 
-import sys
 import traceback
 from enum import IntEnum
+
+import click
 
 from consensus.errors import (
     ConfigError,
@@ -63,8 +64,8 @@ def get_exit(error: PeerageError | ModelError) -> Exit:
 
 def report_error(error: PeerageError | ModelError, *, verbose: bool, cause: BaseException) -> None:
     """Print an error to stderr: what happened, and how to mend it."""
-    print(f"peerage: {error.message}", file=sys.stderr)  # noqa: T201 - a command line speaks
+    click.echo(f"peerage: {error.message}", err=True)
     if error.remedy:
-        print(f"  try: {error.remedy}", file=sys.stderr)  # noqa: T201
+        click.echo(f"  try: {error.remedy}", err=True)
     if verbose:
-        traceback.print_exception(cause, file=sys.stderr)
+        click.echo("".join(traceback.format_exception(cause)), err=True)

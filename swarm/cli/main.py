@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -20,6 +21,13 @@ COMMANDS = {
     "receipt": ("swarm.cli.receipt", "receipt", "Read a receipt."),
     "verify": ("swarm.cli.verify", "verify", "Verify a receipt offline."),
 }
+
+
+@dataclass(slots=True)
+class Verbosity:
+    """Whether errors come with their traceback; filled in by the command line, read when it fails."""
+
+    is_verbose: bool = False
 
 
 class LazyGroup(click.Group):
@@ -66,20 +74,22 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Print the version.",
 )
 @click.pass_context
-def cli(ctx: click.Context, verbose: bool) -> None:  # noqa: ARG001 - read by main, also before parsing
+def cli(ctx: click.Context, verbose: bool) -> None:
     """Ask a swarm of local language models that rank each other's answers, and check its receipts.
 
     Exit codes: 0 full, or partial with a banner; 2 usage; 3 configuration, model or disk; 4 network;
     5 verification; 6 failed, or partial when refused.
     """
+    ctx.ensure_object(Verbosity).is_verbose = verbose
     ctx.default_map = load_defaults()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code."""
     args = list(sys.argv[1:] if arguments is None else arguments)
+    verbosity = Verbosity()
     try:
-        code = cli.main(args=args, prog_name="peerage", standalone_mode=False)
+        code = cli.main(args=args, prog_name="peerage", standalone_mode=False, obj=verbosity)
     except click.exceptions.Abort:
         return Exit.INTERRUPTED
     except click.ClickException as exc:
@@ -92,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error = find_cause(exc)
         if error is None:
             raise
-        report_error(error, verbose="-v" in args or "--verbose" in args, cause=exc)
+        report_error(error, verbose=verbosity.is_verbose, cause=exc)
         return get_exit(error)
     return code if isinstance(code, int) else Exit.OK
 

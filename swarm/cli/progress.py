@@ -25,7 +25,7 @@ class ProgressLine:
         self._furthest = (-1, Phase.COMMITTING)
         self._current = ""
         self._since = time.monotonic()
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def restart(self) -> None:
         """Begin with a new question."""

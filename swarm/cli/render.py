@@ -9,6 +9,7 @@ from consensus.verify import CheckOutcome, Verdict
 from swarm.edge.report import RoundReport
 
 TEXT_CHARS_MAX = 60
+TRUST_STEP = 2
 MARKS = {
     CheckOutcome.OK: "ok",
     CheckOutcome.FAILED: "FAILED",
@@ -39,8 +40,20 @@ def render_banner(report: RoundReport) -> str:
     """Return what must be read before the answer; empty where the round is full."""
     if report.status is Status.FULL:
         return ""
-    missing = ", ".join(f"seat {gone.seat} in step {gone.step}" for gone in report.missing)
-    return f"{report.status.name}: missing {missing}. The answer rests on fewer peers than asked."
+    missing = render_missing(report)
+    if report.status is Status.FAILED:
+        return f"FAILED: too few peers took part in time, missing {missing}. There is no answer."
+    return f"PARTIAL: missing {missing}. The answer rests on fewer peers than asked."
+
+
+def render_missing(report: RoundReport) -> str:
+    """Return which seats were missing where, one part a step."""
+    parts: list[str] = []
+    for step in sorted({gone.step for gone in report.missing}):
+        seats = [str(gone.seat) for gone in report.missing if gone.step == step]
+        name = "the answers" if step == 0 else f"ballots {step}"
+        parts.append(f"seat{'s' if len(seats) > 1 else ''} {', '.join(seats)} in {name}")
+    return "; ".join(parts) or "nobody"
 
 
 def render_ranking(report: RoundReport) -> str:
@@ -97,6 +110,9 @@ def render_checks(verdict: Verdict) -> str:
 
 def render_verdict(verdict: Verdict) -> str:
     """Return the verdict in one line of careful words."""
+    failed = [check.number for check in verdict.checks if check.outcome is CheckOutcome.FAILED]
+    if failed == [TRUST_STEP]:
+        return "NOT TRUSTED: not the named network's receipt; whether it is consistent was not checked"
     if not verdict.is_consistent:
         return "NOT CONSISTENT: this receipt does not hold"
     if verdict.is_trusted:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from consensus.errors import ConfigError
-from consensus.genesis import GENESIS_BYTES_MAX
+from consensus.errors import ConfigError, LimitExceeded, PeerError
+from consensus.genesis import GENESIS_BYTES_MAX, Network, open_network
 from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.verify import CheckOutcome, Verdict, verify_receipt
 from swarm.cli.exits import Exit
@@ -16,6 +16,8 @@ from swarm.edge.paths import get_paths
 from swarm.edge.report import create_report
 
 VERIFY_SCHEMA = "peerage.verify/1"
+NETWORK_DIGITS = 16  # hexadecimal digits of a network id in its file's name
+NETWORKS_MAX = 64  # files read to find the one that is meant; a name that fits more is too short
 
 
 @click.command()
@@ -28,7 +30,7 @@ def verify(file: str, trust: str | None, as_json: bool) -> int:
     Proves who signed and how the winner was computed; not that the answer is true.
     """
     data = read_bounded(file, RECEIPT_BYTES_MAX)
-    verdict = verify_receipt(data, trusted_network=read_trusted(trust) if trust else None)
+    verdict = verify_receipt(data, trusted_network=read_trusted(trust) if trust is not None else None)
     if as_json:
         click.echo(json.dumps(verdict_to_json(verdict)))
     else:
@@ -40,7 +42,7 @@ def verify(file: str, trust: str | None, as_json: bool) -> int:
             banner = render_banner(report)
             click.echo(banner or "status: full")
             click.echo(f"winner: {winner}")
-    return Exit.OK if verdict.is_consistent and (verdict.is_trusted or not trust) else Exit.VERIFICATION
+    return Exit.OK if verdict.is_consistent and (verdict.is_trusted or trust is None) else Exit.VERIFICATION
 
 
 def verdict_to_json(verdict: Verdict) -> dict[str, object]:
@@ -81,16 +83,26 @@ def read_trusted(trust: str) -> bytes:
     """Return the genesis bytes that the reader names.
 
     Raises:
-        ConfigError: There is no such file or known network, or the name fits several.
+        ConfigError: There is no such file or known network, the name fits several, or the file is no
+            genesis.
     """
-    if Path(trust).is_file():
-        return read_bounded(trust, GENESIS_BYTES_MAX)
+    if trust and Path(trust).is_file():
+        return _read_genesis(trust).genesis_bytes
     networks = get_paths().data / "networks"
-    known = sorted(networks.glob("*.genesis"))
-    found = [path for path in known if path.stem.startswith(trust[:16].lower())]
-    if len(found) != 1 or not trust:
+    begins = trust[:NETWORK_DIGITS].lower()
+    named = [path for path in sorted(networks.glob("*.genesis")) if path.stem.startswith(begins)]
+    known = [_read_genesis(str(path)) for path in named[:NETWORKS_MAX]] if trust else []
+    found = [network for network in known if network.network_id.hex().startswith(trust.lower())]
+    if len(found) != 1:
         raise ConfigError(
             f"{trust!r} names no genesis file and {len(found)} networks of this machine, expected one",
             remedy=f"give a path, or the first digits of a file's name in {networks}",
         )
-    return read_bounded(str(found[0]), GENESIS_BYTES_MAX)
+    return found[0].genesis_bytes
+
+
+def _read_genesis(file: str) -> Network:
+    try:
+        return open_network(read_bounded(file, GENESIS_BYTES_MAX))
+    except (PeerError, LimitExceeded) as exc:
+        raise ConfigError(f"{file} is no genesis ({exc.message})", remedy="check the path") from exc

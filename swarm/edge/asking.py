@@ -3,6 +3,7 @@
 One `LocalAsker` is one swarm; it may be asked several questions, one after another.
 """
 
+import math
 import secrets
 import shutil
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-from consensus.errors import ConfigError
+from consensus.errors import ConfigError, StoreError
 from consensus.genesis import Network
 from consensus.hashing import tagged_hash
 from consensus.messages import SignedQuestion
@@ -22,6 +23,7 @@ from consensus.question import (
     CALLS_MIN,
     QUESTION_BYTES_MAX,
     QUESTION_VERSION,
+    TEMPERATURE_MILLI_MAX,
     TOKENS_MAX,
     Attestation,
     Question,
@@ -29,7 +31,7 @@ from consensus.question import (
     Turn,
     sign_question,
 )
-from models.catalog import open_model
+from models.catalog import list_models, open_model, pull_model
 from models.contract import GenerateRequest, Model, Prompt
 from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
@@ -44,7 +46,7 @@ from swarm.edge.local import (
     wait_linked,
 )
 from swarm.edge.model_host import ModelHost
-from swarm.edge.paths import Paths, ensure_directory, write_private_file
+from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
 from swarm.edge.process_swarm import open_process_swarm
 from swarm.edge.report import RoundReport, create_report
 from swarm.edge.store import open_asyncio_loop
@@ -75,7 +77,7 @@ class AskOptions:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question's end: a report with the receipt's path, or the reason why there is none."""
+    """A question's end: a report with its receipt's path; where either is None, `reason` says why."""
 
     report: RoundReport | None
     receipt_path: Path | None
@@ -102,9 +104,11 @@ class LocalAsker:
             text: The question.
             receipt_path: Where the receipt goes; the data directory when None.
 
+        Returns:
+            The report, also where the receipt cannot be written: then its path is None, and why is said.
+
         Raises:
             ConfigError: The question breaks a limit.
-            StoreError: The receipt cannot be written.
         """
         signed = self._sign(text)
         self.counter += 1
@@ -115,7 +119,10 @@ class LocalAsker:
         assert result.verdict.round is not None, "only verified receipts are answers"
         report = create_report(result.verdict.round)
         path = receipt_path or self.paths.receipts / f"{report.round_id.hex()[:16]}.receipt"
-        await trio.to_thread.run_sync(write_private_file, path, result.receipt)
+        try:
+            await trio.to_thread.run_sync(write_private_file, path, result.receipt)
+        except StoreError as exc:
+            return Asked(report, None, exc.message, elapsed)
         return Asked(report, path, "", elapsed)
 
     def _sign(self, text: str) -> SignedQuestion:
@@ -151,6 +158,7 @@ def check_options(options: AskOptions) -> None:
     bounds = (
         ("--calls", options.calls, CALLS_MIN, CALLS_MAX),
         ("--max-tokens", options.tokens_max, 1, TOKENS_MAX),
+        ("--temperature in thousandths", options.temperature_milli, 0, TEMPERATURE_MILLI_MAX),
     )
     for name, got, low, high in bounds:
         if got is not None and not low <= got <= high:
@@ -159,15 +167,37 @@ def check_options(options: AskOptions) -> None:
         raise ConfigError(f"got --deadline {options.deadline_s:g}, expected 1 to 86400 seconds")
 
 
+def compute_temperature_milli(temperature: float) -> int:
+    """Return a temperature in thousandths, which is what a question carries.
+
+    Raises:
+        ConfigError: It is no number, or out of bounds.
+    """
+    top = TEMPERATURE_MILLI_MAX / 1_000
+    if not (math.isfinite(temperature) and 0.0 <= temperature <= top):
+        raise ConfigError(f"got --temperature {temperature:g}, expected 0 to {top:g}")
+    return round(temperature * 1_000)
+
+
+def compute_seed(text: str) -> bytes:
+    """Return the secret seed that `--seed` names; bytes of the command line that are no text count too."""
+    return tagged_hash("seed-option", text.encode("utf-8", "surrogateescape"))
+
+
 def check_question_text(text: str) -> None:
     """Refuse a question that no swarm takes.
 
     Raises:
-        ConfigError: It is empty or too long.
+        ConfigError: It is empty, too long, or holds bytes that are no text.
     """
     if not text.strip():
         raise ConfigError("the question is empty", remedy='ask something: peerage ask "What is 7 times 12?"')
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as exc:
+        raise ConfigError(
+            f"the question is not valid text (character {exc.start})", remedy="pass it as UTF-8"
+        ) from exc
     if size > QUESTION_BYTES_MAX - 1_024:
         raise ConfigError(
             f"the question has {size} bytes, expected at most {QUESTION_BYTES_MAX - 1_024}",
@@ -197,7 +227,7 @@ async def open_local_asker(
         StoreError: A directory or database cannot be used.
     """
     check_options(options)
-    seed = tagged_hash("seed-option", options.seed.encode()) if options.seed else secrets.token_bytes(32)
+    seed = secrets.token_bytes(32) if options.seed is None else compute_seed(options.seed)
     keys = create_local_keys(peers=options.peers, seed=seed)
     write_network(paths, keys.network)
     name = f"{keys.network.network_id.hex()[:16]}-{secrets.token_hex(4)}"
@@ -212,9 +242,12 @@ async def open_local_asker(
             EventLog(paths.logs / f"{name}.jsonl", get_time_ms=lambda: int(time.time() * 1_000))
         )
         if options.in_processes:
+            await trio.to_thread.run_sync(prepare_model, options.model, note)
             deadline_s = options.deadline_s or DEADLINE_S_MIN
             swarm = await stack.enter_async_context(
-                open_process_swarm(keys, seed=seed, directory=directory, model=options.model, note=note)
+                open_process_swarm(
+                    keys, seed=seed, directory=directory, logs=paths.logs, model=options.model, note=note
+                )
             )
         else:
             model = await trio.to_thread.run_sync(lambda: open_model(options.model, progress=note))
@@ -223,6 +256,8 @@ async def open_local_asker(
             stack.callback(nursery.cancel_scope.cancel)
             await nursery.start(host.run)
             deadline_s = options.deadline_s or await measure_deadline_s(options, model, host)
+            tolerated = (options.peers - 1) // 3
+            nursery.start_soon(watch_disks, log, tolerated)
             elapsed["model"] = time.monotonic() - started
             swarm = await stack.enter_async_context(
                 open_local_swarm(
@@ -240,6 +275,34 @@ async def open_local_asker(
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
         yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed)
+
+
+def prepare_model(spec: str, note: Callable[[str], None]) -> None:
+    """Refuse a model that peers in their own processes could not open, and fetch it once for all of them.
+
+    Raises:
+        ModelError: The specification names nothing known, or the model cannot be had.
+    """
+    if spec in (entry.name for entry in list_models()):
+        pull_model(spec, note)
+    elif not (spec and Path(spec).expanduser().is_dir()):
+        open_model(spec, progress=note)
+
+
+async def watch_disks(log: EventLog, tolerated: int) -> None:
+    """Fail as soon as more peers than tolerated cannot write any more: no result can come then.
+
+    Raises:
+        StoreError: As the peers met it.
+    """
+    halted = 0
+    async for event in log.subscribe():
+        halted += event.event == "node_halted"
+        if halted > tolerated:
+            raise StoreError(
+                f"{halted} peers stopped, unable to keep what they sign ({event.fields['reason']})",
+                remedy=f"free space on that disk, or set {DATA_DIR_VARIABLE} to another directory",
+            )
 
 
 async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost) -> float:

@@ -1,5 +1,6 @@
 """One peer of a local swarm in a process of its own; started by `swarm.edge.process_swarm`."""
 
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ async def run_peer() -> None:
     await streams.stdout.send_all(encode_line({"url": listener.url}))
     book = await streams.reader.read()
     urls = {PeerKey(bytes.fromhex(key)): url for key, url in book.items()}
-    log = EventLog(directory / f"{spec.name}.jsonl", get_time_ms=lambda: int(time.time() * 1_000))
+    log = EventLog(Path(spec.logs), get_time_ms=lambda: int(time.time() * 1_000))
     async with open_asyncio_loop():
         store = await open_store(directory / f"{spec.name}.sqlite3")
         runtime = Runtime(
@@ -95,6 +96,8 @@ async def _wait_closed(reader: LineReader) -> None:
 def main() -> int:
     """Run a peer; its exit code says whether it ended well."""
     code = 0
+    # Ctrl-C reaches every process of a terminal; when to end is the parent's to say, by closing the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     tune_collector()
     try:
         trio.run(run_peer)

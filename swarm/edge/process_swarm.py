@@ -32,6 +32,7 @@ class ChildSpec:
     key_seed: str
     genesis: str
     directory: str
+    logs: str
     name: str
     model: str
 
@@ -72,14 +73,15 @@ def encode_line(value: dict[str, str]) -> bytes:
 
 @asynccontextmanager
 async def open_process_swarm(
-    keys: LocalKeys, *, seed: bytes, directory: Path, model: str, note: Callable[[str], None]
+    keys: LocalKeys, *, seed: bytes, directory: Path, logs: Path, model: str, note: Callable[[str], None]
 ) -> AsyncIterator[LocalSwarm]:
     """Run each peer of a local swarm in its own process until the block is left.
 
     Args:
         keys: Who the peers are.
         seed: The secret seed `keys` were derived from.
-        directory: Where each peer keeps its database and log.
+        directory: Where each peer keeps its database.
+        logs: Where each peer keeps its event log, which outlives the swarm.
         model: Model specification that every peer opens for itself.
         note: Called with one line at each stage.
 
@@ -94,7 +96,9 @@ async def open_process_swarm(
             children.append(await nursery.start(start))
         try:
             with trio.fail_after(START_TIMEOUT_S):
-                urls = await _introduce(keys, children, seed=seed, directory=directory, model=model)
+                urls = await _introduce(
+                    keys, children, seed=seed, directory=directory, logs=logs, model=model
+                )
         except (trio.TooSlowError, NetworkError, trio.BrokenResourceError) as exc:
             nursery.cancel_scope.cancel()
             raise ConfigError(
@@ -109,11 +113,13 @@ async def open_process_swarm(
         with trio.move_on_after(STOP_TIMEOUT_S):
             for child in children:
                 await child.wait()
-        nursery.cancel_scope.cancel()
+        for child in children:
+            if child.returncode is None:
+                child.kill()  # it is stopped or stuck: a polite signal would wait for it again
 
 
 async def _introduce(
-    keys: LocalKeys, children: list[trio.Process], *, seed: bytes, directory: Path, model: str
+    keys: LocalKeys, children: list[trio.Process], *, seed: bytes, directory: Path, logs: Path, model: str
 ) -> dict[PeerKey, str]:
     readers = []
     for index, child in enumerate(children):
@@ -124,6 +130,7 @@ async def _introduce(
             key_seed=compute_peer_seed(seed, index).hex(),
             genesis=keys.network.genesis_bytes.hex(),
             directory=str(directory),
+            logs=str(logs / f"{directory.name}-peer-{index}.jsonl"),
             name=f"peer-{index}",
             model=model,
         )
