@@ -30,6 +30,7 @@ from swarm.edge.transport import WebSocketListener, dial, open_listener
 
 LOOPBACK = "127.0.0.1"
 MODEL_GRACE_MS = 1_500  # a peer that has all it needs seals at once; one that still must judge takes longer
+SCRIPTED_GRACE_MS = 1_000  # a seed's result must not depend on how busy the machine is
 LINK_TIMEOUT_S = 30.0  # loopback links come up in milliseconds; a machine may be busy
 
 
@@ -82,7 +83,7 @@ def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
 
 def create_timing(info: ModelInfo) -> Timing:
     """Return the patience that fits a model: judging with a real one varies from peer to peer."""
-    return Timing(grace_ms_min=MODEL_GRACE_MS) if info.parameters else Timing()
+    return Timing(grace_ms_min=MODEL_GRACE_MS if info.parameters else SCRIPTED_GRACE_MS)
 
 
 def compute_peer_seed(seed: bytes, index: int) -> bytes:
