@@ -11,7 +11,6 @@ raise on hostile bytes (contained, it ends that connection only).
 
 import errno
 import ipaddress
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,17 +132,10 @@ def unpack_messages(frame: bytes, limits: EdgeLimits) -> list[bytes]:
     return messages
 
 
-RECEIVE_BYTES = 65_536
-
-
 class _MeteredStream(trio.abc.Stream):
     """A socket that ends once too many bytes came in without a single whole frame.
 
     trio-websocket bounds the bytes of a message, not its number of (empty) fragments, nor pings.
-
-    It reads when there is something to read, and writes at once what the kernel takes: a committee of 31
-    in one process moves thousands of small frames a step, and Trio's own way (try, yield, try again)
-    costs each of them two more system calls' worth of scheduling.
     """
 
     def __init__(self, stream: trio.SocketStream, bytes_max: int) -> None:
@@ -156,27 +148,14 @@ class _MeteredStream(trio.abc.Stream):
         self._bytes_since_frame = 0
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        await trio.lowlevel.wait_readable(self._stream.socket)
-        try:
-            data = os.read(self._stream.socket.fileno(), max_bytes or RECEIVE_BYTES)
-        except BlockingIOError:  # another reader of this process, or a spurious wake-up: Trio's way
-            data = bytes(await self._stream.receive_some(max_bytes))
-        except OSError as exc:
-            raise trio.BrokenResourceError(f"the socket failed ({exc})") from exc
+        data = bytes(await self._stream.receive_some(max_bytes))
         self._bytes_since_frame += len(data)
         if self._bytes_since_frame > self._bytes_max:
             raise trio.BrokenResourceError(f"more than {self._bytes_max} bytes without a frame")
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        try:
-            sent = os.write(self._stream.socket.fileno(), data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as exc:
-            raise trio.BrokenResourceError(f"the socket failed ({exc})") from exc
-        if sent < len(data):
-            await self._stream.send_all(memoryview(data)[sent:])
+        await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
