@@ -27,7 +27,7 @@ def render_help() -> str:
     parts = ["# Commands\n\nGenerated from the program's own help."]
     parts += [
         f"## {path}\n\n```\n{text}\n```"
-        for path, text in walk_help(cli, click.Context(cli, info_name="peerage"))
+        for path, text in walk_help(cli, click.Context(cli, info_name="peerage", **cli.context_settings))
     ]
     return "\n\n".join(parts) + "\n"
 
