@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 import trio
-from transformers import AutoModelForCausalLM
 
 from models.catalog import open_model
 from models.contract import GenerateRequest, Model
@@ -88,6 +86,9 @@ def run_sequential(model: Model, requests: Sequence[GenerateRequest]) -> int:
 
 def build_foreign(requests: Sequence[GenerateRequest]) -> Callable[[], int]:
     """Load the same weights into transformers' own `generate`, as a script of one's own would."""
+    import torch  # after `open_model`, which has told OpenMP not to spin
+    from transformers import AutoModelForCausalLM
+
     directory = ensure_embedded(get_cache_dir(), progress=print).directory
     tokenizer = PlainTokenizer(directory / TOKENIZER_NAME)
     plain = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
