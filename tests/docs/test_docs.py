@@ -54,24 +54,24 @@ def find_commands(*, slow: bool) -> list[str]:
     return found
 
 
-def run_command(line: str) -> subprocess.CompletedProcess[str]:
+def run_command(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run a documented command as the installed program would."""
     command = [sys.executable, "-m", "swarm.cli.main", *shlex.split(line)[1:]]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_documented_commands_run() -> None:
+def test_documented_commands_run(tmp_path: Path) -> None:
     lines = find_commands(slow=False)
     assert len(lines) >= 5
     for line in lines:  # in order: a later one reads what an earlier one wrote
-        done = run_command(line)
+        done = run_command(line, tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", find_commands(slow=True))
-def test_documented_commands_with_the_model_run(line: str) -> None:
-    done = run_command(line)
+def test_documented_commands_with_the_model_run(line: str, tmp_path: Path) -> None:
+    done = run_command(line, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
