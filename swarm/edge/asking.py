@@ -31,9 +31,10 @@ from consensus.question import (
     Turn,
     sign_question,
 )
-from models.catalog import list_models, open_model, pull_model
+from models.catalog import open_model, pull_model
 from models.contract import GenerateRequest, Model, Prompt
 from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
+from models.weights import EMBEDDED_NAME
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
 from swarm.edge.event_log import EventLog
@@ -283,7 +284,7 @@ def prepare_model(spec: str, note: Callable[[str], None]) -> None:
     Raises:
         ModelError: The specification names nothing known, or the model cannot be had.
     """
-    if spec in (entry.name for entry in list_models()):
+    if spec == EMBEDDED_NAME:
         pull_model(spec, note)
     elif not (spec and Path(spec).expanduser().is_dir()):
         open_model(spec, progress=note)

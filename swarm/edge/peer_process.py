@@ -1,7 +1,8 @@
 """One peer of a local swarm in a process of its own; started by `swarm.edge.process_swarm`."""
 
-import signal
+import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from swarm.edge.transport import open_listener
 from swarm.edge.tuning import tune_collector
 
 MODEL_THREADS = 1  # several busy processes share the machine's cores
+STOP_TIMEOUT_S = 3.0  # for the farewell; a model call of any length may be under way, and cannot be stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,18 @@ async def run_peer() -> None:
                 await nursery.start(runtime.run)
                 await streams.stdout.send_all(encode_line({"ready": spec.name}))
                 await _wait_closed(streams.reader)
+                _limit_farewell()
                 nursery.cancel_scope.cancel()
         finally:
             await store.aclose()
             log.close()
+
+
+def _limit_farewell() -> None:
+    """End the process even if a model call does not: everything worth keeping is on disk already."""
+    timer = threading.Timer(STOP_TIMEOUT_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _wait_closed(reader: LineReader) -> None:
@@ -96,8 +106,6 @@ async def _wait_closed(reader: LineReader) -> None:
 def main() -> int:
     """Run a peer; its exit code says whether it ended well."""
     code = 0
-    # Ctrl-C reaches every process of a terminal; when to end is the parent's to say, by closing the pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     tune_collector()
     try:
         trio.run(run_peer)

@@ -92,7 +92,8 @@ async def open_process_swarm(
         children: list[trio.Process] = []
         for _ in keys.peers:
             command = [sys.executable, "-m", "swarm.edge.peer_process"]
-            start = partial(trio.run_process, command, stdin=PIPE, stdout=PIPE, check=False)
+            # A group of its own: Ctrl-C in a terminal is for the parent, which ends its children itself.
+            start = partial(trio.run_process, command, stdin=PIPE, stdout=PIPE, check=False, process_group=0)
             children.append(await nursery.start(start))
         try:
             with trio.fail_after(START_TIMEOUT_S):
