@@ -30,7 +30,9 @@ from tests.e2e.processes import make_question
 
 SEED = b"5" * 32
 STRANGER = KeyPair(b"s" * 32)
-THINKING_S = 0.15
+THINKING_S = 0.05
+PATIENT = Timing(grace_ms_min=1_000)  # nobody is missing: what counts is that nobody is left out
+HASTY = Timing(grace_ms_min=40, forward_ms=10, proposer_wait_ms=60)  # somebody is, and needs no waiting for
 
 
 class SlowScripted:
@@ -122,7 +124,7 @@ async def open_sockets(
                 signer=pair,
                 verifier=verifier,
                 engine=engine,
-                timing=Timing(),
+                timing=HASTY if fakes else PATIENT,
                 info=ScriptedModel().info(),
             )
             runtime = Runtime(
