@@ -452,7 +452,7 @@ class Round:
                 self.desk.send(seat, message)
 
     def _get_certificate(self, step: int) -> CertificateMessage | None:
-        if step < len(self.certificates):
+        if 0 <= step < len(self.certificates):
             return self.certificates[step]
         if self._adopted is not None and self._adopted.value.step == step:
             return self._adopted.message
