@@ -4,7 +4,7 @@ Links are in memory and time is virtual, but for the one test that restarts from
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 
+from consensus.committee import draw_committee
 from consensus.decision import DecisionEngine, Status
 from consensus.desk import Timing
 from consensus.errors import StoreError
@@ -335,8 +336,6 @@ def test_a_disk_that_fails_halts_its_node_and_no_other(tmp_path: Path, fails_at:
 
 
 def get_seat(world: World, place: int) -> int:
-    from consensus.committee import draw_committee
-
     seat = draw_committee(world.keys.network, make_question(world.keys)).get_seat(world.keys.peers[place].key)
     assert seat is not None
     return seat
@@ -490,9 +489,10 @@ def test_a_receipt_is_served_after_every_node_came_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("phase", ["committing", "revealing", "voting"])
 def test_a_node_killed_in_mid_round_resumes_from_its_database(tmp_path: Path, phase: str) -> None:
     async def main() -> None:
-        async with open_asyncio_loop(), open_world(tmp_path) as world:
+        async with open_asyncio_loop(), AsyncExitStack() as stack, open_world(tmp_path) as world:
             await world.start_rest(besides=(2,))
             store = await open_store(tmp_path / "peer.sqlite3")
+            stack.push_async_callback(store.aclose)
             scope = await world.start(2, store)
             subscription = world.log.subscribe()
 
@@ -503,7 +503,9 @@ def test_a_node_killed_in_mid_round_resumes_from_its_database(tmp_path: Path, ph
                         break
                 scope.cancel()
                 await store.aclose()
-                await world.start(2, await open_store(tmp_path / "peer.sqlite3"))
+                reopened = await open_store(tmp_path / "peer.sqlite3")
+                stack.push_async_callback(reopened.aclose)
+                await world.start(2, reopened)
 
             world.nursery.start_soon(kill_and_return)
             with trio.fail_after(DEADLINE_S):
