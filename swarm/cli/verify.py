@@ -86,7 +86,7 @@ def read_trusted(trust: str) -> bytes:
         ConfigError: There is no such file or known network, the name fits several, or the file is no
             genesis.
     """
-    if trust and Path(trust).is_file():
+    if trust and _is_file(trust):
         return _read_genesis(trust).genesis_bytes
     networks = get_paths().data / "networks"
     begins = trust[:NETWORK_DIGITS].lower()
@@ -99,6 +99,13 @@ def read_trusted(trust: str) -> bytes:
             remedy=f"give a path, or the first digits of a file's name in {networks}",
         )
     return found[0].genesis_bytes
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # longer than a file's name may be, or in a directory that may not be looked into
+        return False
 
 
 def _read_genesis(file: str) -> Network:

@@ -85,9 +85,9 @@ def ensure_directory(path: Path) -> Path:
         StoreError: It cannot be made.
     """
     missing = [path]
-    while not missing[-1].exists() and missing[-1] != missing[-1].parent:
-        missing.append(missing[-1].parent)
     try:
+        while not missing[-1].exists() and missing[-1] != missing[-1].parent:
+            missing.append(missing[-1].parent)
         for directory in reversed(missing[:-1]):
             directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     except OSError as exc:
@@ -152,7 +152,11 @@ def check_writable(path: Path) -> None:
 
 def _check_regular(path: Path) -> None:
     """Refuse to put a file where a device, a pipe or a directory is."""
-    if path.exists() and not path.is_file():
+    try:
+        is_other = path.exists() and not path.is_file()
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+    if is_other:
         raise StoreError(f"{path} is there and is not a regular file", remedy="name another file")
 
 
