@@ -130,7 +130,7 @@ def test_another_network_is_not_trusted_and_nothing_worse_is_said(kept: Kept, st
     assert (said.code, said.json["trusted"]) == (5, False)
 
 
-@pytest.mark.parametrize("trust", ["", "zz", "deadbeef", "/nonexistent", "."])
+@pytest.mark.parametrize("trust", ["", "zz", "deadbeef", "/nonexistent", ".", "x" * 5_000])
 def test_an_unknown_network_never_counts_as_trust(kept: Kept, known: Path, trust: str) -> None:
     ran = run("verify", str(kept.path), "--trust", trust)
     assert (ran.code, ran.out) == (3, "")
