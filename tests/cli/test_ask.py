@@ -145,6 +145,7 @@ def test_an_earlier_receipt_is_replaced(tmp_path: Path) -> None:
     assert verify_receipt(path.read_bytes()).is_consistent
 
 
+@pytest.mark.slow
 def test_the_largest_committee_answers() -> None:
     said = run("ask", "x", "--model", "scripted", "--peers", "31", "--seed", "a", "--json").json
     usage = said["usage"]

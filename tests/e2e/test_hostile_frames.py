@@ -77,13 +77,16 @@ def commit_for(attack: Attack, *, seat: int, step: int = 0, round_id: bytes | No
     return attack.state(payload, seat=seat)
 
 
-FRAMES: dict[str, Callable[[Attack], bytes]] = {
+MALFORMED: dict[str, Callable[[Attack], bytes]] = {
     "noise": lambda attack: b"\xff" * 100,
     "empty-array": lambda attack: b"\x90",
     "unknown-tag": lambda attack: b"\x92\x63\xc0",
     "deep-nesting": lambda attack: b"\x91" * 1_000,
     "cut-short": lambda attack: encode(AskMessage(attack.question))[:-1],
     "trailing-byte": lambda attack: encode(AskMessage(attack.question)) + b"\x00",
+}
+FRAMES: dict[str, Callable[[Attack], bytes]] = {
+    "noise": lambda attack: b"\xff" * 100,
     "oversized": lambda attack: bytes(200_000),
     "forged-question": forge_question,
     "changed-question": lambda attack: encode(
@@ -104,6 +107,15 @@ FRAMES: dict[str, Callable[[Attack], bytes]] = {
     "for-askers-only": lambda attack: encode(RoundClosed(attack.round_id, bytes(32), 0)),
     "progress": lambda attack: encode(ProgressMessage(attack.round_id, 0, 0, 0)),
 }
+MEMBER_FRAMES = (
+    "noise",
+    "oversized",
+    "forged-commit",
+    "forged-vote",
+    "no-such-seat",
+    "another-round",
+    "another-step",
+)
 FOR_SEATS_ONLY: dict[str, Callable[[Attack], bytes]] = {
     "bodies": lambda attack: encode(BodyRequest(attack.round_id, 0, ())),
 }
@@ -151,6 +163,21 @@ def test_a_hostile_client_is_penalised_and_the_round_stays_full(tmp_path: Path, 
     run_within(DEADLINE_S, main)
 
 
+def test_every_malformed_frame_counts_once_with_everybody(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_sockets(tmp_path) as run:
+            mesh = await run.open_client(STRANGER)
+            frames = [make(Attack(run, STRANGER, run.sign())) for make in MALFORMED.values()]
+            for frame in frames:
+                send_all(mesh, frame)
+            report = await ask_during(run, lambda: None)
+        assert report.status is Status.FULL
+        assert len(run.get_events("peer_penalised")) == len(frames) * len(run.keys.peers)
+        assert run.get_penalised() == [STRANGER.key]
+
+    run_within(DEADLINE_S, main)
+
+
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_curious_client_is_not_penalised(tmp_path: Path, name: str) -> None:
     async def main() -> None:
@@ -165,7 +192,7 @@ def test_a_curious_client_is_not_penalised(tmp_path: Path, name: str) -> None:
     run_within(DEADLINE_S, main)
 
 
-@pytest.mark.parametrize("name", [*FRAMES, "another-round", "another-step"])
+@pytest.mark.parametrize("name", MEMBER_FRAMES)
 def test_a_hostile_member_is_penalised_and_missing_and_nobody_else(tmp_path: Path, name: str) -> None:
     """A member speaks for itself with a valid key; what it says breaks a rule all the same."""
     frames = FRAMES | {
