@@ -224,15 +224,23 @@ def _rank(
     openings: Sequence[Opening],
     seed: bytes,
 ) -> Scores:
-    comparisons: list[Comparison] = []
-    for before, ballots in _ballots_by_step(closed, openings):
-        for opening in ballots:
-            dealt = tuple(pair for pair in before.outcome.deal if pair.judge == opening.seat)
-            ballot = open_ballot(opening.body, prev=before.outcome.digest, dealt=dealt)
-            comparisons += [
-                Comparison(opening.seat, vote.left, vote.right, vote.outcome) for vote in ballot.votes
-            ]
+    comparisons = [
+        comparison
+        for before, ballots in _ballots_by_step(closed, openings)
+        for comparison in read_comparisons(before, ballots)
+    ]
     return compute_scores(authors=classes, comparisons=comparisons, seed=seed)
+
+
+def read_comparisons(before: ClosedStep, ballots: Sequence[Opening]) -> list[Comparison]:
+    """Return the comparisons of checked ballots, which were cast on the pairs that `before` dealt."""
+    return [
+        Comparison(opening.seat, vote.left, vote.right, vote.outcome)
+        for opening in ballots
+        for vote in open_ballot(
+            opening.body, prev=before.outcome.digest, dealt=get_dealt((before,), opening.seat)
+        ).votes
+    ]
 
 
 def _ballots_by_step(

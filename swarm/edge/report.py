@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from consensus.bodies import open_answer, open_ballot
-from consensus.decision import ClosedStep, RoundFacts, Status
+from consensus.bodies import open_answer
+from consensus.decision import ClosedStep, RoundFacts, Status, read_comparisons
 from consensus.verify import VerifiedRound
 from ranking.canonical import Q16, Scores
 from ranking.scores import compute_odds
@@ -129,17 +129,11 @@ def compute_p_best_shares(scores: Scores) -> tuple[float, ...]:
 
 
 def _read_comparisons(closed: tuple[ClosedStep, ...]) -> tuple[Comparison, ...]:
-    read: list[Comparison] = []
-    for before, step in pairwise(closed):
-        for opening in step.openings:
-            dealt = tuple(pair for pair in before.outcome.deal if pair.judge == opening.seat)
-            ballot = open_ballot(opening.body, prev=before.outcome.digest, dealt=dealt)
-            number = step.outcome.value.step
-            read += [
-                Comparison(number, opening.seat, vote.left, vote.right, vote.outcome / Q16)
-                for vote in ballot.votes
-            ]
-    return tuple(read)
+    return tuple(
+        Comparison(step.outcome.value.step, said.judge, said.left, said.right, said.outcome / Q16)
+        for before, step in pairwise(closed)
+        for said in read_comparisons(before, step.openings)
+    )
 
 
 def _count_tokens(facts: RoundFacts, closed: tuple[ClosedStep, ...]) -> int:
