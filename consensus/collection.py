@@ -3,7 +3,7 @@
 Source: docs/protocol.md, "Step s", rules 1 to 4.
 """
 
-from consensus.cosigned import Book, check_seat_list, group, open_cosigned
+from consensus.cosigned import Book, check_seat_list, group
 from consensus.decision import Opening, check_body, get_previous_digest
 from consensus.desk import Desk
 from consensus.effects import PhaseReached, Timer, TimerName
@@ -74,13 +74,13 @@ class Collection:
         """Return all own messages of the step up to the RevealList, for retransmission."""
         messages: list[SeatMessage] = []
         for kind in (Kind.COMMIT, Kind.COMMIT_LIST, Kind.REVEAL, Kind.REVEAL_LIST):
-            signed = self.desk.signed.get(bytes([kind, self.step, 0]))
+            signed = self.desk.get_signed(kind, self.step)
             if signed is None:
                 continue
             if kind is not Kind.REVEAL:
                 messages.append(StatementMessage(self.desk.facts.round_id, signed))
             elif self._is_own_reveal_sent:
-                messages.append(self._make_reveal_message(signed))
+                messages.append(self._make_reveal_message(signed, open_reveal(signed)))
         return messages
 
     # -- inputs ------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Collection:
         deadline = question.ballot_ms if self.desk.closed else question.answer_ms
         self.desk.start_timer(Timer(TimerName.COMMIT_DEADLINE, self.step), deadline)
         self._report(0)
-        sealed = self.desk.signed.get(bytes([Kind.COMMIT, self.step, 0]))
+        sealed = self.desk.get_signed(Kind.COMMIT, self.step)
         if sealed is not None:
             self._send_commit(sealed)
             self._admit_own_opening()
@@ -123,9 +123,7 @@ class Collection:
         # neither lose the body nor make the seat open its commit in two ways.
         reveal, _ = self.desk.sign(Kind.REVEAL, Reveal(facts.round_id, self.step, commit, salt, body))
         # After a crash between the two writes the model may say something else; the kept reveal counts.
-        content = decode_payload(reveal.kind, reveal.payload)
-        assert isinstance(content, Reveal), "the reveal slot holds a reveal"
-        signed, _ = self.desk.sign(Kind.COMMIT, Commit(facts.round_id, self.step, content.commit))
+        signed, _ = self.desk.sign(Kind.COMMIT, Commit(facts.round_id, self.step, open_reveal(reveal).commit))
         self._send_commit(signed)
         self._admit_own_opening()
         self.advance()
@@ -155,13 +153,7 @@ class Collection:
         """Take a verified reveal and the lists that travel with it."""
         facts = self.desk.facts
         fresh = [groups for groups in lists if not self._is_known(groups)]
-        for listed, listing in open_cosigned(
-            fresh,
-            kind=Kind.COMMIT_LIST,
-            committee=facts.committee,
-            network_id=facts.network.network_id,
-            verifier=self.desk.verifier,
-        ):
+        for listed, listing in self.desk.open_groups(fresh, Kind.COMMIT_LIST):
             if not isinstance(listing, SeatList) or (listing.round, listing.step) != (
                 facts.round_id,
                 self.step,
@@ -276,10 +268,9 @@ class Collection:
         self.desk.broadcast(StatementMessage(self.desk.facts.round_id, signed))
 
     def _admit_own_opening(self) -> None:
-        signed = self.desk.signed[bytes([Kind.REVEAL, self.step, 0])]
-        content = decode_payload(signed.kind, signed.payload)
-        assert isinstance(content, Reveal), "the reveal slot holds a reveal"
-        self.admit_opening(signed, content)
+        signed = self.desk.get_signed(Kind.REVEAL, self.step)
+        assert signed is not None, "the reveal is signed before the commit"
+        self.admit_opening(signed, open_reveal(signed))
 
     def _plan_forward(self, signed: Signed) -> None:
         # Links are direct, so in a quiet network everybody has the commit already; waiting a moment
@@ -314,18 +305,15 @@ class Collection:
         self._report(len(entries))
 
     def _send_own_reveal(self) -> None:
-        signed = self.desk.signed.get(bytes([Kind.REVEAL, self.step, 0]))
+        signed = self.desk.get_signed(Kind.REVEAL, self.step)
         if signed is None or self._is_own_reveal_sent:
             return
-        content = decode_payload(signed.kind, signed.payload)
-        assert isinstance(content, Reveal), "the reveal slot holds a reveal"
+        content = open_reveal(signed)
         if self.is_certified(self.desk.seat, content.commit):
             self._is_own_reveal_sent = True
-            self.desk.broadcast(self._make_reveal_message(signed))
+            self.desk.broadcast(self._make_reveal_message(signed, content))
 
-    def _make_reveal_message(self, signed: Signed) -> RevealMessage:
-        content = decode_payload(signed.kind, signed.payload)
-        assert isinstance(content, Reveal), "the reveal slot holds a reveal"
+    def _make_reveal_message(self, signed: Signed, content: Reveal) -> RevealMessage:
         entry = Entry(self.desk.seat, content.commit)
         naming: dict[int, bytes] = {}
         for page in self.commit_lists.pages.values():
@@ -370,3 +358,10 @@ class Collection:
 
     def _report(self, seats: int) -> None:
         self.desk.effects.append(PhaseReached(self.step, self.phase, seats))
+
+
+def open_reveal(signed: Signed) -> Reveal:
+    """Decode a reveal of one's own making, or one that was admitted before."""
+    content = decode_payload(signed.kind, signed.payload)
+    assert isinstance(content, Reveal), "the reveal slot holds a reveal"
+    return content

@@ -7,7 +7,7 @@ from itertools import pairwise
 from consensus.committee import Committee
 from consensus.errors import PeerError
 from consensus.evidence import Payload, decode_payload
-from consensus.hashing import sha256
+from consensus.hashing import DIGEST_BYTES, sha256
 from consensus.identity import NetworkId, Verifier
 from consensus.messages import PAYLOAD_BYTES_MAX, CoSigned, Kind, SeatList, SeatSignature, Signed
 
@@ -143,7 +143,7 @@ def check_seat_list(content: SeatList, committee: Committee) -> None:
     """
     last = -1
     for entry in content.entries:
-        if not last < entry.seat < committee.n or len(entry.commit) != 32:
+        if not last < entry.seat < committee.n or len(entry.commit) != DIGEST_BYTES:
             raise PeerError("list: got entries that are not by rising, known seat with 32-byte commits")
         last = entry.seat
 

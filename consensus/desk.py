@@ -1,16 +1,17 @@
 """The desk of one seat: what it knows about the round, and the only place where it signs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from consensus.cosigned import open_cosigned
 from consensus.decision import ClosedStep, DecisionEngine, RoundFacts
 from consensus.effects import Accuse, Broadcast, Effect, Save, SendTo, StartTimer, Timer
-from consensus.encoding import Wire, decode, encode
+from consensus.encoding import decode, encode
 from consensus.errors import PeerError
-from consensus.evidence import Evidence, Fault, decode_payload, get_slot
+from consensus.evidence import Evidence, Fault, Payload, get_slot
 from consensus.hashing import sha256
 from consensus.identity import PeerKey, Signer, Verifier
-from consensus.messages import PAYLOAD_BYTES_MAX, SEAT_KINDS, Kind, SeatMessage, Signed
+from consensus.messages import PAYLOAD_BYTES_MAX, SEAT_KINDS, CoSigned, Kind, SeatMessage, Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Desk:
     accused: set[tuple[int, int]] = field(default_factory=set)
 
     def sign(
-        self, kind: Kind, payload: Wire, *, facts: Mapping[bytes, bytes] | None = None
+        self, kind: Kind, payload: Payload, *, facts: Mapping[bytes, bytes] | None = None
     ) -> tuple[Signed, bool]:
         """Sign `payload`, or return what was signed for its slot before.
 
@@ -65,7 +66,7 @@ class Desk:
             The slot's one statement, and whether it says `payload`.
         """
         data = encode(payload)
-        slot = get_slot(kind, decode_payload(kind, data))
+        slot = get_slot(kind, payload)
         signed = self.signed.get(slot)
         if signed is None:
             network_id = self.facts.network.network_id
@@ -76,9 +77,23 @@ class Desk:
             self.effects.append(Save(((slot, encode(signed)),), tuple((facts or {}).items())))
         return signed, signed.payload == data
 
+    def get_signed(self, kind: Kind, step: int, view: int = 0) -> Signed | None:
+        """Return the seat's one statement for a slot, if it made one."""
+        return self.signed.get(bytes([kind, step, view]))
+
     def has_signed(self, kind: Kind, step: int, view: int = 0) -> bool:
         """Say whether a slot is taken."""
-        return bytes([kind, step, view]) in self.signed
+        return self.get_signed(kind, step, view) is not None
+
+    def open_groups(self, groups: Sequence[CoSigned], kind: Kind) -> list[tuple[Signed, Payload]]:
+        """Verify groups of co-signed statements of this round's seats; raises as `open_cosigned` does."""
+        return open_cosigned(
+            groups,
+            kind=kind,
+            committee=self.facts.committee,
+            network_id=self.facts.network.network_id,
+            verifier=self.verifier,
+        )
 
     def save(self, facts: Mapping[bytes, bytes]) -> None:
         """Write facts that later sends depend on."""

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from consensus.collection import Collection
-from consensus.cosigned import open_cosigned
+from consensus.collection import Collection, open_reveal
 from consensus.decision import (
     ClosedStep,
     DecisionEngine,
@@ -33,7 +32,7 @@ from consensus.effects import (
 )
 from consensus.encoding import decode, encode
 from consensus.errors import LimitExceeded, PeerError
-from consensus.evidence import Payload, decode_payload
+from consensus.evidence import Payload, decode_payload, get_slot
 from consensus.identity import Signer, Verifier
 from consensus.messages import (
     VALUE_BYTES_MAX,
@@ -100,7 +99,6 @@ class Round:
             now_ms=now_ms,
         )
         self.is_finished = False
-        self.proofs: list[StepProof] = []
         self.certificates: list[CertificateMessage] = []
         self.collection = Collection(self.desk)
         self.agreement = Agreement(self.desk, self.collection)
@@ -130,8 +128,7 @@ class Round:
         self._kept = dict(facts)
         for statement in signed:
             content = decode_payload(statement.kind, statement.payload)
-            view = content.view if isinstance(content, Proposal | Prevote | Precommit) else 0
-            self.desk.signed[bytes([statement.kind, content.step, view])] = statement
+            self.desk.signed[get_slot(statement.kind, content)] = statement
         self._limit_life()
         self._open_step()
 
@@ -173,10 +170,11 @@ class Round:
         """A timer fired; one of a step already left is ignored."""
         self.desk.now_ms = now_ms
         if timer.name is TimerName.CERTIFY:
-            self._spread_certificate(timer.step)
+            self._spread_certificate(timer.step)  # also when the step, or the round, is over
+            return
         if timer.name is TimerName.GIVE_UP and not self.is_finished:
             self._give_up()
-        if self.is_finished or timer.step != self.collection.step or timer.name is TimerName.CERTIFY:
+        if not self.is_open(timer.step):
             return
         match timer.name:
             case TimerName.RESEND:
@@ -274,13 +272,7 @@ class Round:
         previous = get_previous_digest(facts, self.desk.closed)
         if (value.round, value.prev) != (facts.round_id, previous):
             raise PeerError("certificate: got a value of another round, or on another value before it")
-        votes = open_cosigned(
-            (certificate.precommits,),
-            kind=Kind.PRECOMMIT,
-            committee=facts.committee,
-            network_id=facts.network.network_id,
-            verifier=self.desk.verifier,
-        )
+        votes = self.desk.open_groups((certificate.precommits,), Kind.PRECOMMIT)
         vote = votes[0][1]
         if len(votes) != facts.committee.q:
             raise PeerError(f"certificate: got {len(votes)} precommits, expected {facts.committee.q}")
@@ -312,7 +304,6 @@ class Round:
         self.desk.save(self.collection.get_unsaved({s: o.commit for s, o in openings.items()}))
         self.desk.closed.append(closed)
         self.certificates.append(adopted.message)
-        self.proofs.append(StepProof(adopted.message.certificate.precommits, adopted.message.reveal_lists))
         self._adopted = None
         self.desk.effects.append(PhaseReached(self.collection.step, Phase.CLOSED, len(openings)))
         self.desk.effects.append(StepDecided(closed))
@@ -320,7 +311,8 @@ class Round:
             self._open_step()
         else:
             self.is_finished = True
-            self.desk.effects.append(Finished(create_receipt(self.desk.facts, self.desk.closed, self.proofs)))
+            proofs = [StepProof(held.certificate.precommits, held.reveal_lists) for held in self.certificates]
+            self.desk.effects.append(Finished(create_receipt(self.desk.facts, self.desk.closed, proofs)))
 
     # -- messages ----------------------------------------------------------------------------------
 
@@ -397,9 +389,10 @@ class Round:
         self._certified_step[seat] = max(step, self._certified_step.get(seat, -1))
 
     def _keep_if_early(self, message: SeatMessage, step: int) -> None:
+        if self.is_finished or step != self.collection.step + 1 or len(self._early) >= EARLY_MESSAGES_MAX:
+            return
         size = len(encode(message))
-        is_room = len(self._early) < EARLY_MESSAGES_MAX and self._early_bytes + size <= EARLY_BYTES_MAX
-        if step == self.collection.step + 1 and is_room and not self.is_finished:
+        if self._early_bytes + size <= EARLY_BYTES_MAX:
             self._early.append(message)
             self._early_bytes += size
 
@@ -486,9 +479,7 @@ class Round:
         for key in sorted(self._kept):
             if key.startswith(prefix):
                 signed = decode(Signed, self._kept[key], bytes_max=len(self._kept[key]))
-                content = decode_payload(signed.kind, signed.payload)
-                assert isinstance(content, Reveal), "openings are kept as reveals"
-                self.collection.admit_opening(signed, content)
+                self.collection.admit_opening(signed, open_reveal(signed))
 
     def _restore_votes(self, step: int) -> None:
         if not self._kept:

@@ -1,6 +1,6 @@
 """Offline verification of a receipt, in numbered steps, by somebody who was not there.
 
-Steps 1 and 4 to 7 make a receipt *consistent*; with 2 and 3 against a network the reader trusts it is
+Steps 1 and 3 to 7 make a receipt *consistent*; with 2 against a network the reader trusts it is
 *trusted*; step 8 (anchoring in a later header) does not exist in a private network. Anyone can make
 seven keys and a consistent receipt, which is why the words are kept apart. No receipt shows that the
 answer is true, which model was run, that operators are independent, or when it happened.
@@ -26,10 +26,10 @@ from consensus.decision import (
 )
 from consensus.errors import LimitExceeded, PeerError, VerificationError
 from consensus.evidence import decode_payload
-from consensus.genesis import Network, open_network
+from consensus.genesis import STEPS_MAX, Network, open_network
 from consensus.hashing import DIGEST_BYTES, sha256
 from consensus.identity import Verifier
-from consensus.messages import Entry, Kind, Precommit, Reveal, SeatList, Signed, compute_commit
+from consensus.messages import VIEW_MAX, Entry, Kind, Precommit, Reveal, SeatList, Signed, compute_commit
 from consensus.question import open_question
 from consensus.receipt import Receipt, ReceiptStep, compute_receipt_digest, open_receipt
 from ranking.canonical import Next
@@ -177,8 +177,10 @@ def _at_step(number: int) -> Iterator[None]:
 def _check_shape(receipt: Receipt) -> None:
     if not receipt.steps:
         raise VerificationError(1, "receipt: got no step, expected at least one")
-    if len(receipt.steps) > 4:
-        raise VerificationError(1, f"receipt: got {len(receipt.steps)} steps, expected at most 4")
+    if len(receipt.steps) > 1 + STEPS_MAX:
+        raise VerificationError(
+            1, f"receipt: got {len(receipt.steps)} steps, expected at most {1 + STEPS_MAX}"
+        )
 
 
 def _check_trust(run: _Run, network: Network, trusted_network: bytes | None) -> bool:
@@ -308,8 +310,8 @@ def _verify_certificate(step: ReceiptStep, closed: ClosedStep, *, is_last: bool)
     value = closed.outcome.value
     if not isinstance(vote, Precommit) or vote.value != closed.outcome.digest:
         raise VerificationError(7, f"step {value.step}: the precommits are for another value")
-    if not 0 <= vote.view <= 255:
-        raise VerificationError(7, f"step {value.step}: got view {vote.view}, expected 0 to 255")
+    if not 0 <= vote.view <= VIEW_MAX:
+        raise VerificationError(7, f"step {value.step}: got view {vote.view}, expected 0 to {VIEW_MAX}")
     if is_last and value.next == Next.CONTINUE:
         raise VerificationError(7, f"step {value.step} goes on, but the receipt ends with it")
     if [Entry(opening.seat, opening.commit) for opening in closed.openings] != list(value.revealed):

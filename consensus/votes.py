@@ -5,18 +5,17 @@ proposal by recomputing it. Source: docs/protocol.md, "Step s", rules 5 and 6; B
 2018 (arXiv 1807.04938), algorithm 1.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consensus.collection import Collection
 from consensus.committee import compute_proposers
-from consensus.cosigned import Book, Page, check_seat_list, compute_revealed, group, open_cosigned
+from consensus.cosigned import Book, Page, check_seat_list, compute_revealed, group
 from consensus.decision import Opening
 from consensus.desk import Desk
 from consensus.effects import Timer, TimerName
 from consensus.encoding import decode, encode
 from consensus.errors import LimitExceeded, PeerError
-from consensus.evidence import Fault, Payload, decode_payload, get_slot, is_amnesia
+from consensus.evidence import Fault, decode_payload, get_slot, is_amnesia
 from consensus.messages import (
     NIL,
     NO_PROOF,
@@ -169,7 +168,7 @@ class Agreement:
             if proposal is not None and proposal.signed.seat == self.desk.seat:
                 messages.append(proposal)
             for kind in (Kind.PREVOTE, Kind.PRECOMMIT):
-                signed = self.desk.signed.get(bytes([kind, self.step, view]))
+                signed = self.desk.get_signed(kind, self.step, view)
                 if signed is not None:
                     messages.append(StatementMessage(self.desk.facts.round_id, signed))
         return messages
@@ -456,7 +455,7 @@ class Agreement:
 
     def _open_prevotes(self, prevotes: tuple[CoSigned, ...]) -> list[tuple[Signed, Prevote]]:
         opened = []
-        for signed, vote in self._open_group(prevotes, Kind.PREVOTE):
+        for signed, vote in self.desk.open_groups(prevotes, Kind.PREVOTE):
             if not isinstance(vote, Prevote) or not self._is_of_step(vote):
                 raise PeerError("proposal: got prevotes of another step")
             opened.append((signed, vote))
@@ -480,7 +479,7 @@ class Agreement:
             PeerError: Not q of them, of another step, or badly signed.
         """
         contents: list[SeatList] = []
-        for _, content in self._open_group(reveal_lists, Kind.REVEAL_LIST):
+        for _, content in self.desk.open_groups(reveal_lists, Kind.REVEAL_LIST):
             if not isinstance(content, SeatList) or not self._is_of_step(content):
                 raise PeerError("proposal: got reveal lists of another step")
             check_seat_list(content, self.desk.facts.committee)
@@ -489,15 +488,6 @@ class Agreement:
             q = self.desk.facts.committee.q
             raise PeerError(f"proposal: got {len(contents)} reveal lists, expected exactly {q}")
         return tuple(sorted(compute_revealed(contents, self.desk.facts.committee).items()))
-
-    def _open_group(self, groups: Sequence[CoSigned], kind: Kind) -> list[tuple[Signed, Payload]]:
-        return open_cosigned(
-            groups,
-            kind=kind,
-            committee=self.desk.facts.committee,
-            network_id=self.desk.facts.network.network_id,
-            verifier=self.desk.verifier,
-        )
 
     def _is_of_step(self, content: SeatList | Prevote) -> bool:
         return (content.round, content.step) == (self.desk.facts.round_id, self.step)
