@@ -98,7 +98,7 @@ async def time_rounds(*, peers: int, rounds: int) -> Timed:
             ) as swarm,
             open_client_mesh(swarm) as mesh,
         ):
-            await wait_linked(mesh, peers, on_wait=lambda _: None)
+            await wait_linked(mesh, peers)
             await trio.sleep(2.0)  # every pair of peers links up
             client = AskerClient(network=keys.network, mesh=mesh, on_progress=lambda _: None)
             for counter in range(rounds):

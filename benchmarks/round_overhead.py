@@ -91,7 +91,7 @@ async def time_rounds(model: BusyModel, *, peers: int, rounds: int) -> list[Roun
                 ) as swarm,
                 open_client_mesh(swarm) as mesh,
             ):
-                await wait_linked(mesh, peers, on_wait=lambda _: None)
+                await wait_linked(mesh, peers)
                 client = AskerClient(network=keys.network, mesh=mesh, on_progress=lambda _: None)
                 for counter in range(rounds + 1):
                     model.busy_s, model.tokens = 0.0, 0

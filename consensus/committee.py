@@ -21,7 +21,8 @@ class Committee:
 
     def __post_init__(self) -> None:
         n = len(self.keys)
-        derived = {"n": n, "f": (n - 1) // 3, "q": n - (n - 1) // 3}
+        f = compute_tolerated(n)
+        derived = {"n": n, "f": f, "q": n - f}
         for name, value in derived.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "seat_by_key", {key: seat for seat, key in enumerate(self.keys)})
@@ -29,6 +30,11 @@ class Committee:
     def get_seat(self, key: bytes) -> int | None:
         """Return the seat that `key` holds, or None."""
         return self.seat_by_key.get(key)
+
+
+def compute_tolerated(seats: int) -> int:
+    """Return f, the faulty seats that a committee of this size tolerates: floor((n - 1) / 3)."""
+    return (seats - 1) // 3
 
 
 def compute_first_seed(network: Network, question: Question) -> bytes:

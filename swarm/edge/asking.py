@@ -14,6 +14,7 @@ from pathlib import Path
 
 import trio
 
+from consensus.committee import compute_tolerated
 from consensus.errors import ConfigError, StoreError
 from consensus.genesis import Network
 from consensus.hashing import tagged_hash
@@ -257,8 +258,7 @@ async def open_local_asker(
             stack.callback(nursery.cancel_scope.cancel)
             await nursery.start(host.run)
             deadline_s = options.deadline_s or await measure_deadline_s(options, model, host)
-            tolerated = (options.peers - 1) // 3
-            nursery.start_soon(watch_disks, log, tolerated)
+            nursery.start_soon(watch_disks, log, compute_tolerated(options.peers))
             elapsed["model"] = time.monotonic() - started
             swarm = await stack.enter_async_context(
                 open_local_swarm(
@@ -271,7 +271,7 @@ async def open_local_asker(
                 )
             )
         mesh = await stack.enter_async_context(open_client_mesh(swarm))
-        await wait_linked(mesh, options.peers, on_wait=lambda _: None)
+        await wait_linked(mesh, options.peers)
         elapsed["start"] = time.monotonic() - started - elapsed.get("model", 0.0)
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)

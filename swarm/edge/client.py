@@ -11,6 +11,7 @@ from enum import Enum
 
 import trio
 
+from consensus.committee import compute_tolerated
 from consensus.encoding import encode
 from consensus.errors import LimitExceeded, PeerError
 from consensus.genesis import Network
@@ -129,7 +130,7 @@ class AskerClient:
                     answered = self._on_event(event, data, round_id)
                     if answered is not None:
                         return answered
-                if len(self._refusals) > (len(self._network.keys) - 1) // 3:
+                if len(self._refusals) > compute_tolerated(len(self._network.keys)):
                     reasons = "; ".join(sorted(set(self._refusals.values())))
                     return self._give_up(f"the members refuse the question: {reasons}")
         linked, members = len(self._mesh.linked()), len(self._network.keys)

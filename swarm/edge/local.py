@@ -4,7 +4,7 @@ Peers talk over real WebSockets on loopback and keep real databases, whether the
 (and one model) or run in processes of their own.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import trio
 
+from consensus.committee import compute_tolerated
 from consensus.decision import DecisionEngine
 from consensus.desk import Timing
 from consensus.errors import ConfigError
@@ -72,7 +73,8 @@ def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
         )
         raise ConfigError(
             f"got {peers} peers, expected {SEATS_MIN} to {SEATS_MAX} ({why}); n peers tolerate (n - 1) / 3"
-            f" faulty ones, rounded down: 4 tolerate 1, 7 tolerate 2, {SEATS_MAX} tolerate {SEATS_MAX // 3}",
+            f" faulty ones, rounded down: 4 tolerate 1, 7 tolerate 2,"
+            f" {SEATS_MAX} tolerate {compute_tolerated(SEATS_MAX)}",
             remedy=f"use --peers {min(max(peers, SEATS_MIN), SEATS_MAX)}",
         )
     pairs = tuple(KeyPair(compute_peer_seed(seed, index)) for index in range(peers))
@@ -177,9 +179,8 @@ async def open_client_mesh(swarm: LocalSwarm, *, limits: EdgeLimits | None = Non
         nursery.cancel_scope.cancel()
 
 
-async def wait_linked(mesh: Mesh, count: int, *, on_wait: Callable[[int], None]) -> None:
+async def wait_linked(mesh: Mesh, count: int) -> None:
     """Wait until the mesh has `count` links, or LINK_TIMEOUT_S have passed."""
     with trio.move_on_after(LINK_TIMEOUT_S):
         while len(mesh.linked()) < count:
-            on_wait(len(mesh.linked()))
             await trio.sleep(0.01)

@@ -56,6 +56,9 @@ class ModelCalls(Protocol):
         """Score continuations."""
 
 
+CallResult = Generation | tuple[Score, ...]
+
+
 class Runtime:
     """One running node.
 
@@ -126,9 +129,9 @@ class Runtime:
                 heapq.heappush(self._timers, (get_now_ms() + delay_ms, self._timer_count, action))
                 self._wake_clock.set()
             case Generate(call_id, request):
-                self._start_call(call_id, lambda: self._generate(call_id, request))
+                self._start_call(call_id, lambda: self._model.generate(request))
             case ScoreTexts(call_id, requests):
-                self._start_call(call_id, lambda: self._score(call_id, requests))
+                self._start_call(call_id, lambda: self._score(requests))
             case CancelCall(call_id):
                 scope = self._calls.get(call_id)
                 if scope is not None:
@@ -210,31 +213,23 @@ class Runtime:
         assert self._nursery is not None, "actions are performed only while running"
         self._nursery.start_soon(task)
 
-    def _start_call(self, call_id: int, task: Callable[[], Awaitable[None]]) -> None:
+    def _start_call(self, call_id: int, ask: Callable[[], Awaitable[CallResult]]) -> None:
         scope = self._calls[call_id] = trio.CancelScope()
 
         async def run() -> None:
             with scope:
-                await task()
+                try:
+                    result = await ask()
+                except (ModelError, PeerageError) as exc:
+                    self._apply(CallFailed(get_now_ms(), call_id, exc.message))
+                else:
+                    self._apply(CallFinished(get_now_ms(), call_id, result))
             self._calls.pop(call_id, None)
 
         self._spawn(run)
 
-    async def _generate(self, call_id: int, request: GenerateRequest) -> None:
-        try:
-            result = await self._model.generate(request)
-        except (ModelError, PeerageError) as exc:
-            self._apply(CallFailed(get_now_ms(), call_id, exc.message))
-            return
-        self._apply(CallFinished(get_now_ms(), call_id, result))
-
-    async def _score(self, call_id: int, requests: tuple[ScoreRequest, ...]) -> None:
-        try:
-            result = await self._model.score(requests)
-        except (ModelError, PeerageError) as exc:
-            self._apply(CallFailed(get_now_ms(), call_id, exc.message))
-            return
-        self._apply(CallFinished(get_now_ms(), call_id, tuple(result)))
+    async def _score(self, requests: tuple[ScoreRequest, ...]) -> tuple[Score, ...]:
+        return tuple(await self._model.score(requests))
 
     async def _load_receipt(self, action: LoadReceipt) -> None:
         try:

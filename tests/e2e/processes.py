@@ -116,7 +116,7 @@ async def open_run(directory: Path, *, peers: int, model: str = MODEL) -> AsyncI
         ) as swarm,
         open_client_mesh(swarm) as mesh,
     ):
-        await wait_linked(mesh, peers, on_wait=lambda _: None)
+        await wait_linked(mesh, peers)
         run = ProcessRun(keys, swarm, mesh, logs)
         try:
             yield run

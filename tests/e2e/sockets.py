@@ -79,7 +79,7 @@ class SocketRun:
         """Link a client with this key to every peer."""
         mesh = create_mesh(signer, self.keys.network, self.urls, limits=self.limits)
         await self.nursery.start(mesh.run)
-        await wait_linked(mesh, len(self.urls), on_wait=lambda _: None)
+        await wait_linked(mesh, len(self.urls))
         return mesh
 
     async def open_asker(self) -> AskerClient:
