@@ -20,9 +20,9 @@ from consensus.effects import (
     StepDecided,
 )
 from consensus.encoding import Wire, encode
-from consensus.evidence import Fault
+from consensus.evidence import Fault, decode_payload
 from consensus.identity import PeerKey
-from consensus.messages import ProgressMessage, RoundClosed
+from consensus.messages import Kind, Precommit, ProgressMessage, RoundClosed
 from consensus.round import Round
 from models.contract import Generation, ModelInfo, Score
 from models.errors import ModelError
@@ -232,6 +232,9 @@ class Seat:
 
     def _report_decision(self, closed: ClosedStep) -> Emit:
         value = closed.outcome.value
+        precommits = self.round.certificates[value.step].certificate.precommits
+        vote = decode_payload(Kind.PRECOMMIT, precommits.payload)
+        assert isinstance(vote, Precommit), "decoded under its kind"
         return self._emit(
             "step_decided",
             ("step", value.step),
@@ -242,6 +245,8 @@ class Seat:
             ("scores", value.scores),
             ("p_best_q16", value.p_best_q16),
             ("flip_estimate", value.flip_estimate),
+            ("digest", closed.outcome.digest.hex()),
+            ("view", vote.view),
         )
 
     def _emit(self, event: str, *fields: tuple[str, EventValue]) -> Emit:

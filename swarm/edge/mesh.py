@@ -26,6 +26,7 @@ from swarm.edge.link import DialFailed, Inbox, Link, LinkDown, LinkUp
 from swarm.edge.transport import Carrier, Connector, Listener, unpack_messages
 
 WATCHES_PER_KEEPALIVE = 4
+CUT_REASON = "cut off by the testnet"
 
 
 class Mesh:
@@ -56,6 +57,8 @@ class Mesh:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.inbox = Inbox(limits.events_max)
+        self.sent_messages = 0  # handed to links since the mesh was made; empty keepalives are none
+        self.sent_bytes = 0
         self._key = signer.key
         self._handshaker = Handshaker(
             signer=signer, network_id=network_id, timeout_s=limits.handshake_timeout_s
@@ -68,9 +71,12 @@ class Mesh:
         self._jitter = jitter
         self._links: dict[PeerKey, Link] = {}
         self._penalties = PenaltyBox(limits)
+        self._cut: frozenset[PeerKey] = frozenset()
         self._dials = trio.Semaphore(limits.dials_concurrent_max)
         self._unauthenticated = 0
-        self._unlinked = trio.lowlevel.ParkingLot()  # dial tasks whose peer is linked the other way
+        self._unlinked = (
+            trio.lowlevel.ParkingLot()
+        )  # dial tasks whose peer is linked the other way, or cut off
         self._drained = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._is_stopping = False
@@ -159,6 +165,17 @@ class Mesh:
         if link is not None:
             self._retire(link, "the node closed the link")
 
+    def set_cut(self, keys: frozenset[PeerKey]) -> None:
+        """Drop the links with `keys` and refuse new ones, until called again: how a testnet parts a network.
+
+        Both ends of a pair have to be told; an end that was not sees its link close and its dials fail.
+        """
+        self._cut = keys
+        for link in tuple(self._links.values()):
+            if link.key in keys:
+                self._retire(link, CUT_REASON)
+        self._unlinked.unpark_all()
+
     def _verify_message(self, message: bytes) -> None:
         if not 0 < len(message) <= self._limits.message_bytes_max:
             raise LimitExceeded(
@@ -167,6 +184,8 @@ class Mesh:
 
     def _enqueue(self, link: Link, message: bytes) -> bool:
         if link.enqueue(message):
+            self.sent_messages += 1
+            self.sent_bytes += len(message)
             return True
         self._retire(link, link.reason)
         return False
@@ -199,7 +218,7 @@ class Mesh:
         """Dial one member for ever, waiting longer after each short-lived attempt."""
         attempt = 0
         while True:
-            while key in self._links:
+            while key in self._links or key in self._cut:
                 await self._unlinked.park()
             started = trio.current_time()
             if not self._penalties.is_banned(key, started):
@@ -226,7 +245,7 @@ class Mesh:
         await self.inbox.wait_event_room()
         limits = self._limits.member if key in self._members else self._limits.client
         link = Link(carrier, key=key, opener=opener, limits=limits, frame=self._limits)
-        if self._penalties.is_banned(key, trio.current_time()) or not self._install(link):
+        if self.is_banned(key) or key in self._cut or not self._install(link):
             return
         self._running += 1
         try:

@@ -19,8 +19,9 @@ from swarm.core.node import NodeConfig
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import LOOPBACK, create_mesh, create_timing
+from swarm.edge.mesh import Mesh
 from swarm.edge.model_host import ModelHost
-from swarm.edge.process_swarm import ChildSpec, LineReader, encode_line
+from swarm.edge.process_swarm import ChildSpec, LineReader, decode_keys, encode_line
 from swarm.edge.runtime import Runtime
 from swarm.edge.store import open_asyncio_loop, open_store
 from swarm.edge.transport import open_listener
@@ -54,11 +55,13 @@ async def run_peer() -> None:
     )
     signer, network = KeyPair(bytes.fromhex(spec.key_seed)), open_network(bytes.fromhex(spec.genesis))
     limits, directory, host = EdgeLimits(), Path(spec.directory), ModelHost(model)
-    listener = await open_listener(LOOPBACK, 0, limits=limits)
+    listener = await open_listener(LOOPBACK, int(spec.port), limits=limits)
     await streams.stdout.send_all(encode_line({"url": listener.url}))
     book = await streams.reader.read()
     urls = {PeerKey(bytes.fromhex(key)): url for key, url in book.items()}
     log = EventLog(Path(spec.logs), get_time_ms=lambda: int(time.time() * 1_000))
+    mesh = create_mesh(signer, network, urls, limits=limits, listener=listener)
+    mesh.set_cut(decode_keys(spec.cut))
     async with open_asyncio_loop():
         store = await open_store(directory / f"{spec.name}.sqlite3")
         runtime = Runtime(
@@ -71,7 +74,7 @@ async def run_peer() -> None:
                 info=model.info(),
             ),
             store=store,
-            mesh=create_mesh(signer, network, urls, limits=limits, listener=listener),
+            mesh=mesh,
             model=host,
             log=log,
         )
@@ -80,8 +83,10 @@ async def run_peer() -> None:
                 await nursery.start(host.run)
                 await nursery.start(runtime.run)
                 await streams.stdout.send_all(encode_line({"ready": spec.name}))
-                await _wait_closed(streams.reader)
+                await _follow(streams, mesh, log)
                 _limit_farewell()
+                sent = {"sent_messages": mesh.sent_messages, "sent_bytes": mesh.sent_bytes}
+                log.append("node_stopped", peer=signer.key, fields=sent)
                 nursery.cancel_scope.cancel()
         finally:
             await store.aclose()
@@ -95,11 +100,17 @@ def _limit_farewell() -> None:
     timer.start()
 
 
-async def _wait_closed(reader: LineReader) -> None:
+async def _follow(streams: Streams, mesh: Mesh, log: EventLog) -> None:
+    """Do what the parent says until it closes the pipe."""
     try:
         while True:
-            await reader.read()
-    except NetworkError:
+            line = await streams.reader.read()
+            if "cut" in line:
+                keys = decode_keys(line["cut"])
+                mesh.set_cut(keys)
+                log.append("links_cut", fields={"keys": sorted(key.hex() for key in keys)})
+                await streams.stdout.send_all(encode_line(line))
+    except (NetworkError, trio.BrokenResourceError):
         return
 
 
