@@ -112,41 +112,52 @@ class _Run:
         ]
 
 
-def verify_receipt(data: bytes, *, trusted_network: bytes | None = None) -> Verdict:
+def verify_receipt(
+    data: bytes,
+    *,
+    trusted_network: bytes | None = None,
+    verifier: Verifier | None = None,
+    engine: DecisionEngine | None = None,
+) -> Verdict:
     """Verify a receipt's exact bytes. Needs no network and no model.
 
     Args:
         data: The receipt file.
         trusted_network: Exact bytes of a genesis the reader trusts; None where there is none, and then
             the receipt can be consistent, never trusted.
+        verifier: Remembers signatures, for whoever checks many receipts; a fresh one when None.
+        engine: Remembers outcomes, likewise. Both are pure: what they remember changes no verdict.
 
     Returns:
         The numbered checks and what they add up to. Nothing is raised for a bad receipt.
     """
     run = _Run()
     try:
-        verified, is_trusted = _verify(run, data, trusted_network)
+        verified, is_trusted = _verify(
+            run, data, trusted_network, verifier or Verifier(), engine or DecisionEngine()
+        )
     except VerificationError as exc:
         run.fail(exc)
         return Verdict(tuple(run.checks), is_consistent=False, is_trusted=False, round=None)
     return Verdict(tuple(run.checks), is_consistent=True, is_trusted=is_trusted, round=verified)
 
 
-def _verify(run: _Run, data: bytes, trusted_network: bytes | None) -> tuple[VerifiedRound, bool]:
+def _verify(
+    run: _Run, data: bytes, trusted_network: bytes | None, verifier: Verifier, engine: DecisionEngine
+) -> tuple[VerifiedRound, bool]:
     receipt = open_receipt(data)
     _check_shape(receipt)
     run.ok(1, f"{len(data)} bytes, {len(receipt.steps)} steps")
     with _at_step(2):
         network = open_network(receipt.genesis)
     is_trusted = _check_trust(run, network, trusted_network)
-    verifier = Verifier()
     with _at_step(3):
         question = open_question(receipt.question, network, verifier)
     facts = create_facts(network, question, receipt.question.payload, receipt.question.signature)
     run.ok(3, f"{facts.committee.n} seats drawn, quorum {facts.committee.q}")
     signed = [_verify_signatures(facts, verifier, step, index) for index, step in enumerate(receipt.steps)]
     run.ok(4, f"{sum(signed)} signatures of distinct seats")
-    closed = _recompute(facts, verifier, receipt)
+    closed = _recompute(facts, verifier, engine, receipt)
     revealed = sum(len(step.openings) for step in closed)
     run.ok(5, f"{revealed} openings")
     scored = [step for step in closed if step.outcome.scores is not None]
@@ -239,9 +250,10 @@ def _open(facts: RoundFacts, verifier: Verifier, number: int, kind: Kind, step: 
 # -- steps 5 and 6 ---------------------------------------------------------------------------------
 
 
-def _recompute(facts: RoundFacts, verifier: Verifier, receipt: Receipt) -> tuple[ClosedStep, ...]:
+def _recompute(
+    facts: RoundFacts, verifier: Verifier, engine: DecisionEngine, receipt: Receipt
+) -> tuple[ClosedStep, ...]:
     """Derive each step's set from its lists, open its commits, and decide it anew."""
-    engine = DecisionEngine()
     closed: list[ClosedStep] = []
     for index, step in enumerate(receipt.steps):
         if closed and closed[-1].outcome.value.next != Next.CONTINUE:

@@ -210,7 +210,7 @@ def make_kit(world: World, data: bytes) -> Kit:
     assert verdict.round is not None, verdict.checks
     by_key = {node.signer.key: node.signer for node in world.nodes}
     signers = tuple(by_key[key] for key in verdict.round.facts.committee.keys)
-    return Kit(data, open_receipt(data), verdict.round, signers, world.asker)
+    return Kit(data, open_receipt(data), verdict.round, signers, world.asker.signer)
 
 
 def run_round(

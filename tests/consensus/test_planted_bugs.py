@@ -21,43 +21,49 @@ from consensus.round import Round
 from consensus.verify import verify_receipt
 from consensus.votes import Agreement, Candidate
 from ranking.canonical import Assignment
-from sim_net.world import LinkFaults, World
-from swarm.core.outbox import Outbox
-from tests.consensus.receipt_cases import CASES, Case
-from tests.consensus.receipt_kit import get_kit
-from tests.sim_net.adversaries import (
+from sim_net.adversaries import (
     Adversary,
     Amnesiac,
-    Censor,
+    CensoringProposer,
     CommitThief,
     LateCommitter,
     ListLiar,
     ListPadder,
-    Stuffer,
+    ListStuffer,
+    RevealWithholder,
     TwoFacedProposer,
     VoteEquivocator,
-    Withholder,
 )
-from tests.sim_net.checkers import Watch, check_world
+from sim_net.checkers.final import check_world
+from sim_net.checkers.watch import Watch
+from sim_net.manifest import NetworkSettings
+from sim_net.world import World
+from swarm.core.outbox import Outbox
+from tests.consensus.receipt_cases import CASES, Case
+from tests.consensus.receipt_kit import get_kit
 from tests.sim_net.scenarios import MODEL
 
 Patch = pytest.MonkeyPatch
 
 
 def is_noticed_in_worlds(
-    kind: type[Adversary] | None, *, seeds: int = 12, faults: LinkFaults | None = None, steps_max: int = 1
+    kind: type[Adversary] | None,
+    *,
+    seeds: int = 12,
+    network: NetworkSettings | None = None,
+    steps_max: int = 1,
 ) -> bool:
     """Say whether any checker objects in a few worlds, each with one bad seat."""
     for seed in range(seeds):
-        world = World(seed=seed, models=[MODEL] * 4, faults=faults)
+        world = World(seed=seed, models=[MODEL] * 4, network=network)
         bad = [] if kind is None else [seed % 4]
-        watch = Watch(world, bad)
+        watch = Watch(world)
         if kind is not None:
             kind(world, bad[0])
         world.ask("What is 7 times 12?", steps_max=steps_max)
         try:
             world.run(until_ms=30_000)
-            check_world(world, watch, is_done=False)
+            check_world(watch, is_healed=False)
         except AssertionError:
             return True
     return False
@@ -77,8 +83,8 @@ def is_noticed_in_receipts(names: Sequence[str]) -> bool:
 def is_noticed_after_restarts() -> bool:
     """Say whether any checker objects when seats restart in a bad network."""
     for seed in range(12):
-        faults = LinkFaults(delay_ms_min=1, delay_ms_max=600, loss=0.2)
-        world = World(seed=seed, models=[MODEL] * 4, faults=faults)
+        network = NetworkSettings(latency="uniform(1, 600)", loss=0.2)
+        world = World(seed=seed, models=[MODEL] * 4, network=network)
         watch = Watch(world)
         for beat in range(8):
             world.at(300 + 700 * beat, partial(world.crash, beat % 4))
@@ -86,7 +92,7 @@ def is_noticed_after_restarts() -> bool:
         world.ask("What is 7 times 12?", steps_max=1)
         try:
             world.run(until_ms=30_000)
-            check_world(world, watch, is_done=False)
+            check_world(watch, is_healed=False)
         except AssertionError:
             return True
     return False
@@ -96,12 +102,13 @@ def is_noticed_in_a_split() -> bool:
     """Say whether any checker objects when two halves cannot hear each other for a while."""
     world = World(seed=1, models=[MODEL] * 4)
     watch = Watch(world)
-    world.cut.update((a, b) for a in range(4) for b in range(4) if (a < 2) != (b < 2))
-    world.at(60_000, world.cut.clear)
+    cut = [(a, b) for a in range(4) for b in range(4) if (a < 2) != (b < 2)]
+    world.links.cut(cut)
+    world.at(60_000, lambda: world.heal(cut))
     world.ask("What is 7 times 12?", steps_max=1)
     try:
         world.run(until_ms=120_000)
-        check_world(world, watch, is_done=False)
+        check_world(watch, is_healed=False)
     except AssertionError:
         return True
     return False
@@ -259,11 +266,11 @@ def count_lists_of_f(patch: Patch) -> None:
 
 
 def is_noticed_in_slow_worlds() -> bool:
-    kinds = (TwoFacedProposer, Censor, Amnesiac, VoteEquivocator)
-    return any(is_noticed_in_worlds(kind, faults=SLOW, seeds=10) for kind in kinds)
+    kinds = (TwoFacedProposer, CensoringProposer, Amnesiac, VoteEquivocator)
+    return any(is_noticed_in_worlds(kind, network=SLOW, seeds=10) for kind in kinds)
 
 
-SLOW = LinkFaults(delay_ms_min=1, delay_ms_max=2_500)
+SLOW = NetworkSettings(latency="uniform(1, 2500)")
 
 MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], bool]]] = {
     "signatures are not checked": (
@@ -281,7 +288,7 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], bool]]] = {
     ),
     "a stale proof unlocks": (
         take_a_stale_proof,
-        is_noticed_in_slow_worlds,
+        lambda: is_noticed_in_worlds(CensoringProposer, network=SLOW, seeds=45),
     ),
     "bodies need not open their commit": (
         take_bodies_that_do_not_open,
@@ -301,7 +308,7 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], bool]]] = {
     ),
     "status does not look at who is missing": (
         forget_who_is_missing,
-        lambda: is_noticed_in_worlds(Withholder),
+        lambda: is_noticed_in_worlds(RevealWithholder),
     ),
     "a seat may judge what was not dealt to it": (
         judge_the_own_class,
@@ -309,7 +316,7 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], bool]]] = {
     ),
     "a list may name a seat again and again": (
         count_a_seat_as_often_as_it_is_named,
-        lambda: is_noticed_in_worlds(Stuffer),
+        lambda: is_noticed_in_worlds(ListStuffer),
     ),
     "uncertified reveals are listed": (take_uncertified_reveals, lambda: is_noticed_in_worlds(LateCommitter)),
     "a restarted seat forgets what it signed": (forget_what_was_signed, is_noticed_after_restarts),

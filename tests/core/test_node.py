@@ -26,6 +26,10 @@ from consensus.question import compute_round_id, sign_question
 from models.contract import Finish, GenerateRequest, Generation, Model, ModelInfo, Score, ScoreRequest
 from models.errors import ModelError
 from models.scripted import ScriptedModel
+from sim_net.checkers.final import check_world
+from sim_net.checkers.watch import Watch
+from sim_net.manifest import NetworkSettings
+from sim_net.recorder import Recorder
 from sim_net.world import World
 from swarm.core.actions import Action, CancelCall, Generate, LoadReceipt, Persist, Send
 from swarm.core.inputs import (
@@ -53,7 +57,6 @@ from tests.core.bench import (
     get_sent,
     make_question,
 )
-from tests.sim_net.checkers import Watch, check_world
 
 GENERATION = Generation(text=" 84", tokens=(1,), finish=Finish.STOP, prompt_tokens=3, logprob=-1.0)
 
@@ -216,31 +219,35 @@ def test_a_peer_that_relays_a_refused_question_is_not_answered() -> None:
 
 
 def test_an_asker_with_two_questions_under_one_counter_turns_no_peers_against_each_other() -> None:
-    world = World(seed=4, models=[ScriptedModel()] * 4)
-    watch = Watch(world)
+    calm = NetworkSettings(latency="constant(5)")  # everybody hears its own question first
+    world = World(seed=4, models=[ScriptedModel()] * 4, network=calm)
+    watch, recorder = Watch(world), Recorder(world)
+    world.asker.is_honest = False
     for index in range(4):
         text = "What is 7 times 12?" if index % 2 else "What is 8 times 12?"
         question = world.make_question(text, steps_max=1)
         world.deliver(
-            index, world.asker.key, encode(AskMessage(sign_question(question, world.asker, world.network)))
+            index,
+            world.asker.key,
+            encode(AskMessage(sign_question(question, world.asker.signer, world.network))),
         )
     world.run(until_ms=60_000)
-    check_world(world, watch, is_done=False)
-    assert world.penalties == []
-    events = [logged.emit.event for logged in world.log]
+    check_world(watch, is_healed=False)
+    assert recorder.penalties == []
+    events = [logged.emit.event for logged in recorder.events]
     assert "asker_equivocated" in events
     assert "round_closed" not in events
 
 
 def test_a_question_after_a_finished_one_with_the_next_counter_is_taken() -> None:
     world = World(seed=1, models=[ScriptedModel()] * 4)
-    watch = Watch(world)
+    watch, recorder = Watch(world), Recorder(world)
     first = world.ask("What is 7 times 12?", counter=0, steps_max=1)
     second = world.ask("What is 7 times 12?", counter=1, steps_max=1)
     world.run(until_ms=60_000)
-    check_world(world, watch)
+    check_world(watch)
     assert first != second
-    closed = [logged.emit.round_id for logged in world.log if logged.emit.event == "round_closed"]
+    closed = [logged.emit.round_id for logged in recorder.events if logged.emit.event == "round_closed"]
     assert closed.count(first) == closed.count(second) == 4
 
 
@@ -341,7 +348,7 @@ def finish_round(**limits: int) -> World:
 def test_asking_again_after_the_end_tells_how_it_closed() -> None:
     world = finish_round()
     known = dict(world.closed)
-    world.closed.clear()
+    world.asker.asked.clear()
     world.ask("What is 7 times 12?")
     world.run(until_ms=120_000)
     assert world.closed == known
@@ -349,29 +356,30 @@ def test_asking_again_after_the_end_tells_how_it_closed() -> None:
 
 def test_asking_again_after_a_restart_tells_it_from_disk() -> None:
     world = finish_round()
+    recorder = Recorder(world)
     known = dict(world.closed)
     for index in range(4):
         world.crash(index)
         world.restart(index)
-    world.closed.clear()
-    world.chunks.clear()
+    world.asker.asked.clear()
     world.ask("What is 7 times 12?")
     world.run(until_ms=120_000)
     assert world.closed == known
     assert world.get_receipt() is not None
-    assert world.penalties == []
+    assert recorder.penalties == []
 
 
 def test_a_late_seat_that_relays_the_question_is_not_told_what_only_an_asker_takes() -> None:
     """A finished node that restarted knows the round from its disk only; a slow seat relays the question."""
     world = finish_round()
+    recorder = Recorder(world)
     world.crash(0)
     world.restart(0)
     question = next(row.value for (_, _, key), row in world.nodes[1].disk.rows.items() if key == QUESTION_KEY)
     ask = b"\x92\x01" + question
     world.deliver(0, world.nodes[1].signer.key, ask)
     world.run(until_ms=120_000)
-    assert world.penalties == []
+    assert recorder.penalties == []
 
 
 def make_finished_bench(receipt: bytes | None) -> tuple[Bench, list[Action]]:
@@ -408,10 +416,11 @@ def test_a_chunk_beyond_the_last_is_the_askers_fault() -> None:
 @pytest.mark.parametrize("index", [-1, 1, 2**60])
 def test_a_chunk_of_a_round_at_hand_beyond_the_last_is_the_askers_fault(index: int) -> None:
     world = finish_round()
+    recorder = Recorder(world)
     round_id = next(iter(world.nodes[0].state.seats))
     world.deliver(0, world.asker.key, encode(ReceiptRequest(round_id, index)))
     world.run(until_ms=120_000)
-    assert [(at, penalty.key) for at, penalty in world.penalties] == [(0, world.asker.key)]
+    assert [(one.node, one.penalty.key) for one in recorder.penalties] == [(0, world.asker.key)]
 
 
 # -- restart -----------------------------------------------------------------------------------------
@@ -473,12 +482,12 @@ def test_calls_of_a_closed_step_are_cancelled() -> None:
     cancelled: list[Action] = []
     perform = slow._perform
 
-    def spy(index: int, life: int, action: Action) -> None:
+    def spy(index: int, action: Action, *, is_excused: bool) -> None:
         if isinstance(action, CancelCall):
             cancelled.append(action)
         if index == 0 and isinstance(action, Generate):
             return  # its model never comes back
-        perform(index, life, action)
+        perform(index, action, is_excused=is_excused)
 
     slow._perform = spy  # type: ignore[method-assign]
     slow.run(until_ms=120_000)
@@ -516,7 +525,7 @@ def test_who_cannot_judge_seals_an_empty_ballot(deaf: int) -> None:
         watch = Watch(world)
         world.ask("What is 7 times 12?", steps_max=1)
         world.run(until_ms=60_000, is_done=lambda world=world: len(world.closed) == 4)  # type: ignore[misc]
-        check_world(world, watch)
+        check_world(watch)
         closed = next(iter(world.nodes[0].state.seats.values())).round.desk.closed
         if len(closed) == 2:
             break

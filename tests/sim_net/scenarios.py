@@ -4,20 +4,22 @@ import random
 from dataclasses import dataclass, field
 
 from models.scripted import ScriptedModel
-from sim_net.world import LinkFaults, ModelTimes, World
-from tests.sim_net.adversaries import ADVERSARIES, Adversary
-from tests.sim_net.checkers import Watch, check_world
+from sim_net.adversaries import SEATS, Adversary
+from sim_net.checkers.final import check_world
+from sim_net.checkers.watch import Watch
+from sim_net.manifest import NetworkSettings
+from sim_net.world import World
 
 HEALED_MS = 12_000
 END_MS = 900_000
 MODEL = ScriptedModel()
 
-WEATHER: tuple[LinkFaults, ...] = (
-    LinkFaults(),
-    LinkFaults(delay_ms_min=1, delay_ms_max=400),
-    LinkFaults(loss=0.1, duplication=0.1),
-    LinkFaults(loss=0.25, delay_ms_max=120),
-    LinkFaults(duplication=0.5, delay_ms_max=60),
+WEATHER: tuple[NetworkSettings, ...] = (
+    NetworkSettings(),
+    NetworkSettings(latency="uniform(1, 400)"),
+    NetworkSettings(loss=0.1, duplication=0.1),
+    NetworkSettings(loss=0.25, latency="uniform(1, 120)"),
+    NetworkSettings(duplication=0.5, latency="uniform(1, 60)"),
 )
 
 
@@ -45,14 +47,14 @@ def make_scenario(seed: int) -> Scenario:
     world = World(
         seed=seed,
         models=[MODEL] * n,
-        faults=dice.choice(WEATHER),
-        times=ModelTimes(call_ms_min=20, call_ms_max=dice.choice((60, 300, 2_000))),
+        network=dice.choice(WEATHER),
+        latency=f"uniform(20, {dice.choice((60, 300, 2_000))})",
     )
     bad = dice.sample(range(n), f) if seed % 8 else []
-    watch = Watch(world, bad)
+    watch = Watch(world)
     scenario = Scenario(seed, world, watch)
     for index in bad:
-        kind = ADVERSARIES[dice.randrange(len(ADVERSARIES))]
+        kind = SEATS[dice.randrange(len(SEATS))]
         scenario.adversaries.append(kind(world, index))
     honest = [index for index in range(n) if index not in bad]
     if dice.random() < 0.4:
@@ -73,22 +75,21 @@ def _plan_crash(world: World, dice: random.Random, index: int) -> int:
 
 def _plan_partition(world: World, dice: random.Random, n: int) -> None:
     side = dice.sample(range(n), dice.randrange(1, n))
-    cut = {(a, b) for a in range(n) for b in range(n) if (a in side) != (b in side)}
+    cut = [(a, b) for a in range(n) for b in range(n) if (a in side) != (b in side)]
     if dice.random() < 0.3:
-        cut = {(a, b) for a, b in cut if a in side}  # one way only
+        cut = [(a, b) for a, b in cut if a in side]  # one way only
     start = dice.randrange(0, 1_500)
-    world.at(start, lambda: world.cut.update(cut))
+    world.at(start, lambda: world.links.cut(cut))
 
 
 def _heal(world: World) -> None:
-    world.cut.clear()
-    world.faults = LinkFaults()
+    world.links.calm(NetworkSettings())
 
 
 def is_at_rest(scenario: Scenario) -> bool:
     """Say whether all that was planned has happened and every honest node is done with what it heard."""
     world = scenario.world
-    honest = [node for i, node in enumerate(world.nodes) if i not in scenario.watch.bad]
+    honest = [node for i, node in enumerate(world.nodes) if i not in world.byzantine]
     if world.now_ms < scenario.planned_ms or not world.closed:
         return False
     return all(
@@ -107,5 +108,5 @@ def run_seed(seed: int) -> Scenario:
     world = scenario.world
     world.ask("What is 7 times 12?", steps_max=dice.choice((1, 1, 1, 2, 3)))
     world.run(until_ms=END_MS, is_done=lambda: is_at_rest(scenario))
-    check_world(world, scenario.watch)
+    check_world(scenario.watch)
     return scenario

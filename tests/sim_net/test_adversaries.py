@@ -4,32 +4,35 @@ import pytest
 
 from consensus.decision import Status
 from consensus.verify import verify_receipt
-from sim_net.world import LinkFaults, World
-from swarm.core.records import Table
-from tests.sim_net.adversaries import (
-    ADVERSARIES,
+from sim_net.adversaries import (
+    SEATS,
     Adversary,
     Amnesiac,
     CommitFlooder,
     EarlyRevealer,
-    EquivocatingCommitter,
-    EquivocatingLister,
+    Equivocator,
     LateCommitter,
+    ListEquivocator,
+    RevealWithholder,
+    Silent,
     TwoFacedProposer,
     VoteEquivocator,
-    Withholder,
 )
-from tests.sim_net.checkers import Watch, check_world
+from sim_net.checkers.final import check_world
+from sim_net.checkers.watch import Watch
+from sim_net.manifest import NetworkSettings
+from sim_net.world import World
+from swarm.core.records import Table
 from tests.sim_net.scenarios import END_MS, MODEL
 
 
 def run_with(
-    kind: type[Adversary], *, seed: int, n: int = 4, faults: LinkFaults | None = None, **limits: int
+    kind: type[Adversary], *, seed: int, n: int = 4, network: NetworkSettings | None = None, **limits: int
 ) -> tuple[World, Watch, list[int]]:
     f = (n - 1) // 3
     bad = [(seed + place) % n for place in range(f)]
-    world = World(seed=seed, models=[MODEL] * n, faults=faults)
-    watch = Watch(world, bad)
+    world = World(seed=seed, models=[MODEL] * n, network=network)
+    watch = Watch(world)
     for index in bad:
         kind(world, index)
     world.ask("What is 7 times 12?", **limits)
@@ -56,49 +59,49 @@ def get_status(world: World, index: int) -> Status:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", ADVERSARIES)
+@pytest.mark.parametrize("kind", SEATS)
 def test_one_bad_seat_of_four(kind: type[Adversary], seed: int) -> None:
-    world, watch, _ = run_with(kind, seed=seed, steps_max=1 + seed)
-    check_world(world, watch)
+    _, watch, _ = run_with(kind, seed=seed, steps_max=1 + seed)
+    check_world(watch)
 
 
-@pytest.mark.parametrize("kind", ADVERSARIES)
+@pytest.mark.parametrize("kind", SEATS)
 def test_two_bad_seats_of_seven(kind: type[Adversary]) -> None:
-    world, watch, _ = run_with(kind, seed=3, n=7, steps_max=1)
-    check_world(world, watch)
+    _, watch, _ = run_with(kind, seed=3, n=7, steps_max=1)
+    check_world(watch)
 
 
 @pytest.mark.parametrize(
     "kind",
-    [EquivocatingCommitter, CommitFlooder, EquivocatingLister, VoteEquivocator],
+    [Equivocator, CommitFlooder, ListEquivocator, VoteEquivocator],
 )
 def test_equivocation_becomes_evidence(kind: type[Adversary]) -> None:
     found = 0
     for seed in range(4):
         world, watch, honest = run_with(kind, seed=seed, steps_max=1)
-        check_world(world, watch)
+        check_world(watch)
         found += get_evidence_count(world, honest)
     assert found > 0
 
 
-@pytest.mark.parametrize("kind", [Withholder, LateCommitter])
+@pytest.mark.parametrize("kind", [RevealWithholder, LateCommitter, Silent])
 def test_who_does_not_reveal_is_missing(kind: type[Adversary]) -> None:
     for seed in range(3):
         world, watch, honest = run_with(kind, seed=seed, steps_max=1)
-        check_world(world, watch)
+        check_world(watch)
         assert {get_status(world, index) for index in honest} == {Status.PARTIAL}
 
 
 def test_an_early_reveal_silences_nobody() -> None:
     for seed in range(6):
         world, watch, honest = run_with(EarlyRevealer, seed=seed, steps_max=1)
-        check_world(world, watch)
+        check_world(watch)
         assert {get_status(world, index) for index in honest} == {Status.FULL}
 
 
 @pytest.mark.parametrize("kind", [TwoFacedProposer, Amnesiac])
 def test_two_faced_seats_on_slow_links_never_split_a_step(kind: type[Adversary]) -> None:
     for seed in range(6):
-        slow = LinkFaults(delay_ms_min=1, delay_ms_max=1_500)
-        world, watch, _ = run_with(kind, seed=seed, steps_max=1, faults=slow)
-        check_world(world, watch)
+        slow = NetworkSettings(latency="uniform(1, 1500)")
+        _, watch, _ = run_with(kind, seed=seed, steps_max=1, network=slow)
+        check_world(watch)

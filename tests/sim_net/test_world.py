@@ -9,21 +9,22 @@ import pytest
 from consensus.decision import Status
 from consensus.verify import VerifiedRound, verify_receipt
 from models.scripted import ScriptedModel
-from sim_net.world import Disk, LinkFaults, ModelTimes, World
+from sim_net.checkers.final import check_world
+from sim_net.checkers.watch import Watch
+from sim_net.disk import Disk, SignedTwiceError
+from sim_net.manifest import NetworkSettings
+from sim_net.recorder import Recorder
+from sim_net.world import World
 from swarm.core.records import Record, Table
 from tests.consensus.receipt_kit import MuteModel
-from tests.sim_net.checkers import Watch, check_world
 from tests.sim_net.scenarios import END_MS, MODEL, make_scenario, run_seed
 
 ROOT = Path(__file__).parents[2]
 TEXT = "What is 7 times 12?"
 
 
-def make_world(seed: int, n: int = 4, **settings: LinkFaults | ModelTimes) -> tuple[World, Watch]:
-    faults, times = settings.get("faults"), settings.get("times")
-    assert faults is None or isinstance(faults, LinkFaults)
-    assert times is None or isinstance(times, ModelTimes)
-    world = World(seed=seed, models=[MODEL] * n, faults=faults, times=times)
+def make_world(seed: int, n: int = 4, network: NetworkSettings | None = None) -> tuple[World, Watch]:
+    world = World(seed=seed, models=[MODEL] * n, network=network)
     return world, Watch(world)
 
 
@@ -52,12 +53,13 @@ def has_receipts(world: World, indices: list[int]) -> bool:
 @pytest.mark.parametrize("n", [4, 5, 7, 10])
 def test_a_quiet_round_is_full_and_every_node_holds_the_same_result(n: int) -> None:
     world, watch = make_world(1, n)
+    recorder = Recorder(world)
     world.ask(TEXT)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == n)
-    check_world(world, watch)
+    check_world(watch)
     assert get_status(read(world)) is Status.FULL
     assert len({closed.result for closed in world.closed.values()}) == 1
-    assert world.penalties == []
+    assert recorder.penalties == []
 
 
 @pytest.mark.slow
@@ -65,7 +67,7 @@ def test_a_round_of_thirty_one() -> None:
     world, watch = make_world(1, 31)
     world.ask(TEXT, steps_max=1)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 31)
-    check_world(world, watch)
+    check_world(watch)
     assert get_status(read(world)) is Status.FULL
 
 
@@ -73,7 +75,7 @@ def test_a_committee_smaller_than_the_network() -> None:
     world, watch = make_world(2, 7)
     world.ask(TEXT, seats=4)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 4)
-    check_world(world, watch)
+    check_world(watch)
     assert sum(bool(node.state.seats) for node in world.nodes) == 4
 
 
@@ -85,7 +87,7 @@ def test_the_asker_may_tell_one_node_only() -> None:
     for index in (1, 2, 3):
         world.nodes[index].is_up = True
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 4)
-    check_world(world, watch)
+    check_world(watch)
 
 
 # -- seats that die ----------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ def test_f_dead_seats_leave_a_certified_result_that_says_so(n: int, dead: list[i
         world.at(when_ms, lambda index=index: world.crash(index))  # type: ignore[misc]
     world.ask(TEXT, steps_max=2)
     world.run(until_ms=END_MS, is_done=lambda: world.now_ms > when_ms and has_receipts(world, alive))
-    check_world(world, watch)
+    check_world(watch)
     verified = read(world, alive[0])
     missing = {seat for closed in verified.closed for seat in closed.outcome.value.missing}
     keys = [world.nodes[index].signer.key for index in dead]
@@ -121,7 +123,7 @@ def test_f_plus_one_dead_seats_leave_no_certificate_and_nothing_false(
         world.at(when_ms, lambda index=index: world.crash(index))  # type: ignore[misc]
     world.ask(TEXT, steps_max=2)
     world.run(until_ms=120_000)
-    check_world(world, watch, is_done=False)
+    check_world(watch, is_healed=False)
     assert not any(has_receipts(world, [index]) for index in range(n))
     assert world.closed == {}
 
@@ -133,7 +135,7 @@ def test_f_plus_one_that_come_back_end_the_round() -> None:
         world.at(40_000, lambda index=index: world.restart(index))  # type: ignore[misc]
     world.ask(TEXT, steps_max=1)
     world.run(until_ms=END_MS, is_done=lambda: has_receipts(world, [0, 1, 2, 3]))
-    check_world(world, watch)
+    check_world(watch)
 
 
 @pytest.mark.parametrize("when_ms", range(5, 900, 60))
@@ -154,7 +156,7 @@ def test_everybody_crashes_at_once_and_goes_on(when_ms: int) -> None:
     ask_again()
     world.at(1_000, ask_again)  # as a client does that was not heard
     world.run(until_ms=END_MS, is_done=lambda: has_receipts(world, [0, 1, 2, 3]))
-    check_world(world, watch)
+    check_world(watch)
     assert has_receipts(world, [0, 1, 2, 3])
 
 
@@ -167,7 +169,7 @@ def test_one_seat_crashes_and_comes_back_at_once(index: int, when_ms: int) -> No
     world.ask(TEXT, steps_max=1)
     others = [other for other in range(4) if other != index]
     world.run(until_ms=END_MS, is_done=lambda: world.now_ms > when_ms and has_receipts(world, others))
-    check_world(world, watch, is_done=False)
+    check_world(watch, is_healed=False)
     assert has_receipts(world, others)
 
 
@@ -178,7 +180,7 @@ def test_a_seat_that_crashes_in_every_second_comes_to_the_end() -> None:
         world.at(130 + 450 * beat, lambda: world.restart(2))
     world.ask(TEXT, steps_max=3)
     world.run(until_ms=END_MS, is_done=lambda: world.now_ms > 9_500 and has_receipts(world, [0, 1, 2, 3]))
-    check_world(world, watch)
+    check_world(watch)
 
 
 # -- models ------------------------------------------------------------------------------------------
@@ -186,15 +188,15 @@ def test_a_seat_that_crashes_in_every_second_comes_to_the_end() -> None:
 
 def test_a_mute_model_makes_its_seat_missing() -> None:
     world = World(seed=10, models=[MODEL, MODEL, MODEL, MuteModel(MODEL)])
-    watch = Watch(world)
+    watch, recorder = Watch(world), Recorder(world)
     world.ask(TEXT, steps_max=1)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 4)
-    check_world(world, watch)
+    check_world(watch)
     verified = read(world)
     assert get_status(verified) is Status.PARTIAL
     (mute,) = verified.closed[0].outcome.value.missing
     assert verified.facts.committee.keys[mute] == world.nodes[3].signer.key
-    assert "call_failed" in [logged.emit.event for logged in world.log]
+    assert "call_failed" in [logged.emit.event for logged in recorder.events]
 
 
 def test_mute_models_everywhere_end_in_a_certified_abort() -> None:
@@ -202,7 +204,7 @@ def test_mute_models_everywhere_end_in_a_certified_abort() -> None:
     watch = Watch(world)
     world.ask(TEXT, steps_max=1, answer_ms=2_000, reveal_ms=500)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 4)
-    check_world(world, watch)
+    check_world(watch)
     verified = read(world)
     assert get_status(verified) is Status.FAILED
     assert verified.winner is None
@@ -210,11 +212,11 @@ def test_mute_models_everywhere_end_in_a_certified_abort() -> None:
 
 
 def test_a_model_slower_than_the_deadline_is_left_behind() -> None:
-    world = World(seed=12, models=[MODEL] * 4, times=ModelTimes(call_ms_min=30_000, call_ms_max=40_000))
+    world = World(seed=12, models=[MODEL] * 4, latency="uniform(30000, 40000)")
     watch = Watch(world)
     world.ask(TEXT, steps_max=1, answer_ms=1_000, reveal_ms=500)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 4)
-    check_world(world, watch)
+    check_world(watch)
     assert get_status(read(world)) is Status.FAILED
 
 
@@ -224,28 +226,28 @@ def test_a_model_slower_than_the_deadline_is_left_behind() -> None:
 @pytest.mark.parametrize("side", [[0], [0, 1], [1, 2, 3]])
 def test_a_partition_heals(side: list[int]) -> None:
     world, watch = make_world(13)
-    cut = {(a, b) for a in range(4) for b in range(4) if (a in side) != (b in side)}
-    world.at(30, lambda: world.cut.update(cut))
-    world.at(20_000, world.cut.clear)
+    cut = [(a, b) for a in range(4) for b in range(4) if (a in side) != (b in side)]
+    world.at(30, lambda: world.links.cut(cut))
+    world.at(20_000, lambda: world.heal(cut))
     world.ask(TEXT, steps_max=1)
     world.run(until_ms=END_MS, is_done=lambda: has_receipts(world, [0, 1, 2, 3]))
-    check_world(world, watch)
+    check_world(watch)
     if len(side) == 2:
         assert world.now_ms > 20_000
 
 
 def test_half_of_all_messages_may_be_lost() -> None:
-    world, watch = make_world(14, faults=LinkFaults(loss=0.5))
+    world, watch = make_world(15, network=NetworkSettings(loss=0.5))
     world.ask(TEXT, steps_max=1)
     world.run(until_ms=END_MS, is_done=lambda: has_receipts(world, [0, 1, 2, 3]))
-    check_world(world, watch)
+    check_world(watch)
 
 
 def test_every_message_twice_changes_no_result() -> None:
-    world, watch = make_world(15, faults=LinkFaults(duplication=1.0))
+    world, watch = make_world(15, network=NetworkSettings(duplication=1.0))
     world.ask(TEXT, steps_max=2)
     world.run(until_ms=END_MS, is_done=lambda: len(world.closed) == 4)
-    check_world(world, watch)
+    check_world(watch)
     assert get_status(read(world)) is Status.FULL
 
 
@@ -255,7 +257,7 @@ def test_every_message_twice_changes_no_result() -> None:
 def get_trace(seed: int) -> str:
     scenario = run_seed(seed)
     results = sorted(closed.result.hex() for closed in scenario.world.closed.values())
-    return scenario.world.trace.hex() + "".join(results)
+    return scenario.world.trace_digest + "".join(results)
 
 
 @pytest.mark.parametrize("seed", [3, 24, 41])
@@ -290,11 +292,15 @@ def test_a_trace_is_the_same_in_another_process_whatever_the_hash_seed() -> None
 def test_the_same_question_gets_the_same_result_whatever_the_network_does() -> None:
     """Result digests depend on who answered what, not on when: full rounds agree across weathers."""
     results = set()
-    for faults in (LinkFaults(), LinkFaults(delay_ms_min=3, delay_ms_max=6), LinkFaults(duplication=0.5)):
-        world, watch = make_world(16, faults=faults)
+    for network in (
+        NetworkSettings(),
+        NetworkSettings(latency="uniform(3, 6)"),
+        NetworkSettings(duplication=0.5),
+    ):
+        world, watch = make_world(16, network=network)
         world.ask(TEXT, steps_max=2)
         world.run(until_ms=END_MS, is_done=lambda world=world: len(world.closed) == 4)  # type: ignore[misc]
-        check_world(world, watch)
+        check_world(watch)
         results.add(next(iter(world.closed.values())).result)
     assert len(results) == 1
 
@@ -304,9 +310,9 @@ def test_a_disk_refuses_a_second_statement_for_a_slot() -> None:
     record = Record(Table.SIGNED, b"r", b"slot", b"one")
     disk.write([record, record])
     disk.write([Record(Table.FACT, b"r", b"slot", b"one"), Record(Table.FACT, b"r", b"slot", b"two")])
-    with pytest.raises(AssertionError, match="signed twice"):
+    with pytest.raises(SignedTwiceError, match="signed twice"):
         disk.write([Record(Table.SIGNED, b"r", b"slot", b"two")])
-    with pytest.raises(AssertionError, match="signed twice"):
+    with pytest.raises(SignedTwiceError, match="signed twice"):
         disk.write([Record(Table.RECEIPT, b"r", b"", b"1"), Record(Table.RECEIPT, b"r", b"", b"2")])
 
 

@@ -1,0 +1,150 @@
+"""A simulated asker: sends questions, fetches receipts, and believes only those that verify."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from consensus.decision import DecisionEngine
+from consensus.encoding import encode
+from consensus.errors import LimitExceeded, PeerError
+from consensus.genesis import Network
+from consensus.identity import KeyPair, PeerKey, Verifier
+from consensus.messages import (
+    AskMessage,
+    ReceiptChunk,
+    ReceiptRequest,
+    RefusalMessage,
+    RoundClosed,
+    SignedQuestion,
+    decode_message,
+)
+from consensus.question import Question, compute_round_id, sign_question
+from consensus.receipt import RECEIPT_BYTES_MAX
+from consensus.verify import VerifiedRound, verify_receipt
+from swarm.core.node import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from sim_net.world import World
+
+REPEAT_MS = 2_000  # links come and go; asking twice is harmless
+REPEATS_MAX = 1_000
+CHUNKS_MAX = -(-RECEIPT_BYTES_MAX // CHUNK_BYTES)
+
+
+@dataclass(slots=True)
+class Asking:
+    """One question under way.
+
+    Attributes:
+        closed: What each node said how the round ended.
+        receipt: The first receipt that verified.
+    """
+
+    index: int
+    question: Question
+    round_id: bytes
+    asked_ms: int
+    closed: dict[PeerKey, RoundClosed] = field(default_factory=dict)
+    chunks: dict[PeerKey, dict[int, bytes]] = field(default_factory=dict)
+    refusals: dict[PeerKey, str] = field(default_factory=dict)
+    lies: list[PeerKey] = field(default_factory=list)
+    receipt: bytes | None = None
+    verified: VerifiedRound | None = None
+    closed_ms: int | None = None
+
+
+# Which question each node is sent; an asker that equivocates replaces it.
+Sorter = Callable[[SignedQuestion, Question], Mapping[int, SignedQuestion]]
+
+
+class SimAsker:
+    """Asks on behalf of one key, over links like any other.
+
+    Args:
+        world: Where it asks.
+        signer: Its key.
+        network: Whom it asks; receipts are checked against this.
+    """
+
+    def __init__(self, world: "World", signer: KeyPair, network: Network) -> None:
+        self.world = world
+        self.signer = signer
+        self.network = network
+        self.is_honest = True
+        self.asked: dict[bytes, Asking] = {}
+        self.sort: Sorter = lambda signed, _: dict.fromkeys(range(len(world.nodes)), signed)
+        # Its own, apart from the nodes': they check what it believes.
+        self.verifier = Verifier()
+        self.engine = DecisionEngine()
+
+    @property
+    def key(self) -> PeerKey:
+        """The asker's key."""
+        return self.signer.key
+
+    def ask(self, question: Question) -> Asking:
+        """Send a question to every node, again and again until a receipt has come."""
+        signed = sign_question(question, self.signer, self.network)
+        asking = Asking(len(self.asked), question, compute_round_id(signed.payload), self.world.now_ms)
+        self.asked.setdefault(asking.round_id, asking)
+        self._repeat(self.asked[asking.round_id], self.sort(signed, question), 0)
+        return self.asked[asking.round_id]
+
+    def _repeat(self, asking: Asking, sorted_: Mapping[int, SignedQuestion], count: int) -> None:
+        if count and (asking.receipt is not None or count > REPEATS_MAX):
+            return
+        for index, signed in sorted_.items():
+            self.world.carry_from_asker(index, encode(AskMessage(signed)))
+        for key in asking.closed:
+            self._fetch(asking, key)
+        self.world.at(REPEAT_MS, lambda: self._repeat(asking, sorted_, count + 1))
+
+    def on_message(self, node: int, data: bytes) -> None:
+        """Take what a node sends; what breaks a rule is dropped."""
+        key = self.world.nodes[node].signer.key
+        try:
+            message = decode_message(data)
+        except (PeerError, LimitExceeded):
+            return
+        match message:
+            case RoundClosed(round_id) if round_id in self.asked:
+                asking = self.asked[round_id]
+                is_new = key not in asking.closed
+                asking.closed[key] = message
+                if is_new and asking.receipt is None:
+                    self._fetch(asking, key)
+            case ReceiptChunk(round_id) if round_id in self.asked:
+                self._on_chunk(self.asked[round_id], key, message)
+            case RefusalMessage(round_id, reason) if round_id in self.asked:
+                self.asked[round_id].refusals[key] = reason[:512].decode("utf-8", "replace")
+            case _:
+                pass  # progress is for people
+
+    def _fetch(self, asking: Asking, key: PeerKey) -> None:
+        wanted = len(asking.chunks.get(key, {}))
+        self.world.carry_from_asker(
+            self.world.get_nodes(key)[0], encode(ReceiptRequest(asking.round_id, wanted))
+        )
+
+    def _on_chunk(self, asking: Asking, key: PeerKey, chunk: ReceiptChunk) -> None:
+        chunks = asking.chunks.setdefault(key, {})
+        is_next = chunk.index == len(chunks) and 1 <= chunk.count <= CHUNKS_MAX
+        if asking.receipt is not None or not is_next or key in asking.lies:
+            return
+        chunks[chunk.index] = chunk.data
+        if len(chunks) < chunk.count:
+            self._fetch(asking, key)
+            return
+        data = b"".join(chunks.values())
+        verdict = verify_receipt(
+            data,
+            trusted_network=self.network.genesis_bytes,
+            verifier=self.verifier,
+            engine=self.engine,
+        )
+        verified = verdict.round
+        if not verdict.is_trusted or verified is None or verified.facts.round_id != asking.round_id:
+            asking.lies.append(key)
+            return
+        asking.receipt, asking.verified = data, verified
+        asking.closed_ms = self.world.now_ms
