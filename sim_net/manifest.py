@@ -126,7 +126,8 @@ class FaultSettings:
         probability: Probability of each strike.
         peers: Which peers, by index; empty draws `count` of the honest ones from the seed at every strike.
         count: How many peers are drawn where `peers` is empty.
-        options: What else the fault takes, by its own names.
+        groups: For a partition: who can still talk to whom; who is in none is alone.
+        options: What else the fault takes, by its own names; durations in milliseconds, named `..._ms`.
     """
 
     kind: str
@@ -137,6 +138,7 @@ class FaultSettings:
     probability: float = 1.0
     peers: tuple[int, ...] = ()
     count: int = 1
+    groups: tuple[tuple[int, ...], ...] = ()
     options: Mapping[str, Option] = field(default_factory=_no_options)
 
 

@@ -1,0 +1,409 @@
+"""Manifests as TOML: read with everything that is wrong told at once, and written in one canonical form.
+
+`parse_manifest(render_manifest(m)) == m` for every manifest that can be read.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+
+import msgspec
+
+from consensus.errors import ConfigError
+from sim_net.adversary_kinds import ADVERSARY_KINDS, OPTION_NAME_PATTERN, compute_adversary_count, is_plugin
+from sim_net.expectations import check_expectation
+from sim_net.fault_kinds import FAULT_KINDS, GROUPS_KEY, FaultKind
+from sim_net.keys import (
+    ADVERSARY_KEYS,
+    FAULT_KEYS,
+    ITEMS_MAX,
+    LISTS,
+    SECTIONS,
+    TOP_KEYS,
+    Key,
+    Value,
+    get_close,
+    make_suggestion,
+)
+from sim_net.manifest import MANIFEST_SCHEMA, AdversarySettings, FaultSettings, Manifest, SwarmSettings
+from sim_net.problems import ManifestError, Problem, Problems
+from sim_net.values import name_type, read_value, render_value, show, to_plain
+
+TEXT_BYTES_MAX = 1 << 20
+_Table = Mapping[str, object]
+_Values = dict[str, object]
+_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_OPTION_NAME = re.compile(OPTION_NAME_PATTERN, re.ASCII)
+_SIDES = ("groups", "share", "peers", "count")  # each says who is cut off by a partition
+
+
+# -- text to document -------------------------------------------------------------------------------
+
+
+def decode_manifest(data: bytes, *, origin: str) -> str:
+    """Return a manifest's text.
+
+    Raises:
+        ManifestError: More than TEXT_BYTES_MAX bytes, or no UTF-8.
+    """
+    if len(data) > TEXT_BYTES_MAX:
+        raise _too_long(origin)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        message = f"got bytes that are not UTF-8, at byte {exc.start}"
+        raise ManifestError(origin, [Problem("", message, "save the file as UTF-8")]) from exc
+
+
+def load_document(text: str, *, origin: str) -> _Values:
+    """Read TOML.
+
+    Raises:
+        ManifestError: It is none, or too much.
+    """
+    if len(text) > TEXT_BYTES_MAX:
+        raise _too_long(origin)
+    if text.startswith(_BOM):
+        message, remedy = "got a byte-order mark, expected TOML", "save the file as UTF-8 without one"
+        raise ManifestError(origin, [Problem("", message, remedy)])
+    try:
+        return tomllib.loads(text)
+    except RecursionError as exc:
+        raise ManifestError(origin, [Problem("", "got no TOML: nested too deeply")]) from exc
+    except ValueError as exc:  # the decoder's own, and Python's for numbers of thousands of digits
+        raise ManifestError(origin, [Problem("", f"got no TOML: {exc}", "mend that line")]) from exc
+
+
+def _too_long(origin: str) -> ManifestError:
+    return ManifestError(
+        origin, [Problem("", f"got more than {TEXT_BYTES_MAX} bytes, the most there may be")]
+    )
+
+
+# -- document to manifest ---------------------------------------------------------------------------
+
+
+def parse_manifest(text: str, *, origin: str) -> Manifest:
+    """Read a manifest.
+
+    Args:
+        text: TOML.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        ManifestError: With everything that is wrong: no TOML, an unknown key, kind or metric, a wrong type,
+            a value out of bounds, or values that do not fit each other.
+    """
+    return read_document(load_document(text, origin=origin), origin=origin)
+
+
+def read_document(document: _Table, *, origin: str) -> Manifest:
+    """Make a manifest of what TOML says.
+
+    Raises:
+        ManifestError: As `parse_manifest`.
+    """
+    problems = Problems()
+    _check_schema(document, problems)
+    _check_names("", document, ["schema", *(key.name for key in TOP_KEYS), *SECTIONS, *LISTS], problems)
+    values = _read_keys("", document, TOP_KEYS, problems)
+    if "name" not in document:
+        problems.add("name", "is missing", 'add a line such as name = "lossy"')
+    sections = {name: _read_section(name, document, problems) for name in SECTIONS}
+    swarm = sections["swarm"]
+    peers, seats = swarm.get("peers", SwarmSettings().peers), swarm.get("seats", 0)
+    assert isinstance(peers, int), "the key's reader sees to it"
+    assert isinstance(seats, int), "the key's reader sees to it"
+    if seats > peers:
+        problems.add("swarm.seats", f"got {seats}, expected at most the {peers} peers there are")
+    _check_cache(sections["models"], problems)
+    _check_expectations(values.get("expect", ()), problems)
+    adversaries = [
+        _read_adversary(path, table, peers, problems)
+        for path, table in _read_tables("adversary", document, problems)
+    ]
+    faults = [
+        _read_fault(path, table, peers, problems) for path, table in _read_tables("fault", document, problems)
+    ]
+    if problems.found:
+        raise ManifestError(origin, problems.found)
+    manifest = msgspec.convert(values | sections | {"adversaries": adversaries, "faults": faults}, Manifest)
+    taken = sum(compute_adversary_count(adversary, peers) for adversary in manifest.adversaries)
+    if taken > peers:
+        message = f"got {taken} peers that are not honest, expected at most the {peers} there are"
+        raise ManifestError(origin, [Problem("adversary", message)])
+    return manifest
+
+
+def _check_schema(document: _Table, problems: Problems) -> None:
+    if "schema" not in document:
+        problems.add("schema", "is missing", f"begin the file with schema = {MANIFEST_SCHEMA}")
+        return
+    value = document["schema"]
+    if isinstance(value, bool) or value != MANIFEST_SCHEMA:
+        problems.add("schema", f"got {show(value)}, expected {MANIFEST_SCHEMA}, the only one there is so far")
+
+
+def _check_names(path: str, table: _Table, known: list[str], problems: Problems) -> None:
+    for name in table:
+        if name not in known:
+            place = f"{path}.{name}" if path else name
+            problems.add(place, "means nothing here", _suggest_key(path, name, known))
+
+
+def _suggest_key(path: str, name: str, known: list[str]) -> str:
+    if not get_close(name, known):
+        for section, keys in SECTIONS.items():
+            if section != path and any(key.name == name for key in keys):
+                return f"{name} belongs in [{section}]"
+        if path and any(key.name == name for key in TOP_KEYS):
+            return f"{name} belongs above the first table"
+    return make_suggestion(name, known)
+
+
+def _read_keys(path: str, table: _Table, keys: tuple[Key, ...], problems: Problems) -> _Values:
+    values: dict[str, object] = {}
+    for key in keys:
+        if key.name not in table:
+            continue
+        try:
+            values[key.field] = read_value(key, table[key.name])
+        except ConfigError as exc:
+            problems.add_error(f"{path}.{key.name}" if path else key.name, exc)
+    return values
+
+
+def _read_section(name: str, document: _Table, problems: Problems) -> _Values:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        problems.add(
+            name, f"got {name_type(table)}, expected a table", f"write [{name}] on a line of its own"
+        )
+        return {}
+    _check_names(name, table, [key.name for key in SECTIONS[name]], problems)
+    return _read_keys(name, table, SECTIONS[name], problems)
+
+
+def _check_cache(models: _Values, problems: Problems) -> None:
+    is_recorded = models.get("kind") == "recorded"
+    if is_recorded and not models.get("cache"):
+        problems.add("models.cache", "is missing", "name the file of recorded calls, or take another kind")
+    if not is_recorded and models.get("cache"):
+        problems.add("models.cache", 'means nothing without kind = "recorded"', "remove it")
+
+
+def _check_expectations(expect: object, problems: Problems) -> None:
+    assert isinstance(expect, tuple), "the key's reader sees to it"
+    for index, text in enumerate(expect):
+        try:
+            check_expectation(text)
+        except ConfigError as exc:
+            problems.add_error(f"expect[{index}]", exc)
+
+
+def _read_tables(name: str, document: _Table, problems: Problems) -> list[tuple[str, _Table]]:
+    """Return the tables of a list with their paths, those of an unknown kind left out and noted."""
+    tables = document.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        problems.add(name, f"got {name_type(tables)}, expected tables", f"write [[{name}]], in two brackets")
+        return []
+    if len(tables) > ITEMS_MAX:
+        problems.add(name, f"got {len(tables)}, expected {ITEMS_MAX} at most")
+        return []
+    found = []
+    for index, table in enumerate(tables):
+        path = f"{name}[{index}]"
+        if _has_kind(name, path, table, problems):
+            found.append((path, table))
+    return found
+
+
+def _has_kind(name: str, path: str, table: _Table, problems: Problems) -> bool:
+    kind = table.get("kind")
+    known = list(ADVERSARY_KINDS if name == "adversary" else FAULT_KINDS)
+    if kind is None:
+        problems.add(f"{path}.kind", "is missing", f"known: {', '.join(known)}")
+        return False
+    if isinstance(kind, str) and (kind in known or (name == "adversary" and is_plugin(kind))):
+        return True
+    problems.add(
+        f"{path}.kind", f"got {show(kind)}, expected a kind of {name}", make_suggestion(str(kind)[:64], known)
+    )
+    return False
+
+
+# -- adversaries ------------------------------------------------------------------------------------
+
+
+def _read_adversary(path: str, table: _Table, peers: int, problems: Problems) -> _Values:
+    kind = str(table["kind"])
+    known = ADVERSARY_KINDS.get(kind)
+    values = _read_keys(path, table, ADVERSARY_KEYS, problems)
+    if known is None:
+        options = _read_plugin_options(path, table, problems)
+    else:
+        names = ["kind", *(key.name for key in (*ADVERSARY_KEYS, *known.options))]
+        _check_names(path, table, names, problems)
+        options = _read_keys(path, table, known.options, problems)
+    given = [key.name for key in ADVERSARY_KEYS if key.name in table]
+    if known is not None and not known.is_peer:
+        if given:
+            problems.add(f"{path}.{given[0]}", f"means nothing for {kind}, which is no peer", "remove it")
+    elif len(given) != 1:
+        got = "both peers and share" if given else "neither peers nor share"
+        problems.add(path, f"got {got}, expected exactly one", "write peers = 1, or share = 0.3")
+    count = values.get("peers", 0)
+    if isinstance(count, int) and count > peers:
+        problems.add(f"{path}.peers", f"got {count}, expected at most the {peers} peers there are")
+    return {"kind": kind, **values, "options": options}
+
+
+def _read_plugin_options(path: str, table: _Table, problems: Problems) -> _Values:
+    """Only the class of a plug-in knows its options; what is left to check is their type."""
+    options: dict[str, object] = {}
+    own = ["kind", *(key.name for key in ADVERSARY_KEYS)]
+    for name, value in table.items():
+        if name in own:
+            continue
+        if _OPTION_NAME.fullmatch(name) is None:
+            problems.add(f"{path}.{show(name)}", "means nothing", "name options as Python names arguments")
+        elif isinstance(value, str | int | bool) or (isinstance(value, float) and math.isfinite(value)):
+            options[name] = value
+        else:
+            expected = "a text, a finite number, true or false"
+            problems.add(f"{path}.{name}", f"got {name_type(value)}, expected {expected}")
+    return options
+
+
+# -- faults -----------------------------------------------------------------------------------------
+
+
+def _read_fault(path: str, table: _Table, peers: int, problems: Problems) -> _Values:
+    kind = str(table["kind"])
+    known = FAULT_KINDS[kind]
+    keys = (*FAULT_KEYS, GROUPS_KEY) if known.takes_groups else FAULT_KEYS
+    _check_names(path, table, ["kind", *(key.name for key in (*keys, *known.options))], problems)
+    values = _read_keys(path, table, keys, problems)
+    options = _read_keys(path, table, known.options, problems)
+    _check_meaning(path, kind, known, table, problems)
+    _check_indices(path, values, peers, problems)
+    at, until = values.get("at_ms", 0), values.get("until_ms", 0)
+    if isinstance(at, int) and isinstance(until, int) and 0 < until <= at:
+        problems.add(f"{path}.until", "got a time that is not after `at`: the fault would never strike")
+    return {"kind": kind, **values, "options": options}
+
+
+def _check_meaning(path: str, kind: str, known: FaultKind, table: _Table, problems: Problems) -> None:
+    """Refuse what the fault would silently ignore."""
+    if not known.is_lasting and "lasts" in table:
+        problems.add(f"{path}.lasts", f"means nothing for {kind}, which has no end", "remove it")
+    for name in ("peers", "count"):
+        if not known.takes_peers and name in table:
+            problems.add(
+                f"{path}.{name}", f"means nothing for {kind}, which strikes the network", "remove it"
+            )
+    given = [name for name in _SIDES if name in table]
+    if len(given) > 1 and known.takes_peers:
+        problems.add(path, f"got {' and '.join(given)}, expected one of them at most", "remove the others")
+    options = [key.name for key in known.options]
+    if known.needs_option and not any(name in table for name in options):
+        problems.add(path, f"got a {kind} that changes nothing", f"add one of {', '.join(options)}")
+
+
+def _check_indices(path: str, values: _Values, peers: int, problems: Problems) -> None:
+    named: list[tuple[str, int]] = []
+    match values.get("peers"):
+        case tuple() as indices:
+            named += [("peers", index) for index in indices]
+    match values.get("groups"):
+        case tuple() as groups:
+            named += [("groups", index) for group in groups for index in group]
+    for name, index in named:
+        if index >= peers:
+            problems.add(
+                f"{path}.{name}", f"got the peer {show(index)}, expected an index of 0 to {peers - 1}"
+            )
+    count = values.get("count", 1)
+    if isinstance(count, int) and count > peers:
+        problems.add(f"{path}.count", f"got {count}, expected at most the {peers} peers there are")
+
+
+# -- manifest to document to text -------------------------------------------------------------------
+
+
+def to_document(manifest: Manifest) -> _Values:
+    """Return a manifest as TOML holds it.
+
+    All tables are written out, so that a later default changes no kept manifest; of faults and adversaries
+    only what is not the default.
+    """
+    document: dict[str, object] = {"schema": MANIFEST_SCHEMA, **_to_table(manifest, TOP_KEYS)}
+    for name, keys in SECTIONS.items():
+        document[name] = _to_table(getattr(manifest, name), keys)
+    document["adversary"] = [_from_adversary(adversary) for adversary in manifest.adversaries]
+    document["fault"] = [_from_fault(fault) for fault in manifest.faults]
+    return document
+
+
+def _to_table(settings: object, keys: tuple[Key, ...]) -> _Values:
+    return {
+        key.name: to_plain(key, value)
+        for key in keys
+        if (value := _get_value(settings, key)) not in _LEFT_OUT
+    }
+
+
+_LEFT_OUT = ("",)  # an empty text says what a missing one says
+
+
+def _get_value(settings: object, key: Key) -> Value:
+    value: Value = getattr(settings, key.field)
+    return value
+
+
+def _to_options(options: Mapping[str, object], keys: tuple[Key, ...]) -> _Values:
+    by_field = {key.field: key for key in keys}
+    return {
+        by_field[name].name if name in by_field else name: to_plain(by_field[name], value)
+        if name in by_field
+        else value
+        for name, value in options.items()
+    }
+
+
+def _from_adversary(adversary: AdversarySettings) -> _Values:
+    known = ADVERSARY_KINDS.get(adversary.kind)
+    table: dict[str, object] = {"kind": adversary.kind}
+    if known is None or known.is_peer:
+        table |= {"share": adversary.share} if adversary.share else {"peers": adversary.peers}
+    return table | _to_options(adversary.options, known.options if known is not None else ())
+
+
+def _from_fault(fault: FaultSettings) -> _Values:
+    plain = FaultSettings(kind=fault.kind)
+    table: dict[str, object] = {"kind": fault.kind}
+    for key in (*FAULT_KEYS, GROUPS_KEY):
+        value = _get_value(fault, key)
+        if value != _get_value(plain, key):
+            table[key.name] = to_plain(key, value)
+    return table | _to_options(fault.options, FAULT_KINDS[fault.kind].options)
+
+
+def render_manifest(manifest: Manifest) -> str:
+    """Return a manifest as canonical TOML: one text for one manifest."""
+    document = to_document(manifest)
+    scalars = {name: value for name, value in document.items() if name not in (*SECTIONS, *LISTS)}
+    parts = [_render_table("", scalars)]
+    parts += [_render_table(f"[{name}]", document[name]) for name in SECTIONS]
+    for name in LISTS:
+        tables = document[name]
+        assert isinstance(tables, list), "made above"
+        parts += [_render_table(f"[[{name}]]", table) for table in tables]
+    return "\n".join(parts)
+
+
+def _render_table(heading: str, table: object) -> str:
+    assert isinstance(table, dict), "made by to_document"
+    lines = [f"{name} = {render_value(value)}" for name, value in table.items()]
+    return "\n".join([*([heading] if heading else []), *lines]) + "\n"
