@@ -6,6 +6,7 @@ Nodes differ from production ones in their edges only: links, disk, clock and mo
 
 import hashlib
 import heapq
+import traceback
 from collections.abc import Callable, Sequence
 
 from consensus.decision import DecisionEngine
@@ -18,7 +19,7 @@ from models.contract import Model
 from models.errors import ModelError
 from ranking.canonical import default_calls_per_peer
 from sim_net.asker import SimAsker
-from sim_net.disk import DiskFullError
+from sim_net.disk import DiskFullError, SignedTwiceError
 from sim_net.distributions import parse_distribution
 from sim_net.manifest import ModelSettings, NetworkSettings
 from sim_net.network import Network
@@ -70,6 +71,12 @@ class Observer:
 
     def on_receive(self, node: int, sender: PeerKey, data: bytes) -> None:
         """A message is about to be handled by a node."""
+
+    def on_failure(self, node: int, reason: str) -> None:
+        """A node raised what it should have handled, and is down."""
+
+    def on_signed_twice(self, node: int, reason: str) -> None:
+        """A node wrote a second statement for a slot; its disk refused, and it is down."""
 
     def on_penalty(self, node: int, penalty: Penalise, *, is_excused: bool) -> None:
         """A node holds something against a link; excused where the network changed the bytes."""
@@ -166,6 +173,8 @@ class World:
                 raise AssertionError(f"seed {self.seeds.seed}: not at rest after {EVENTS_MAX} events")
             self.now_ms, _, event = heapq.heappop(self._heap)
             event()
+        if not is_done():
+            self.now_ms = max(self.now_ms, until_ms)
 
     @property
     def trace_digest(self) -> str:
@@ -306,8 +315,14 @@ class World:
         if isinstance(input_, Received):
             for observer in self.observers:
                 observer.on_receive(index, input_.sender, input_.data)
-        node.state, actions = step(node.state, input_)
         life = node.life
+        try:
+            node.state, actions = step(node.state, input_)
+        except Exception as exc:  # noqa: BLE001 - whatever a node raises is a finding, not the end of the world
+            self.crash(index)
+            for observer in self.observers:
+                observer.on_failure(index, _describe(exc))
+            return
         for action in actions:
             if node.life != life:
                 return  # it died of what it just did
@@ -360,12 +375,17 @@ class World:
             return
         if node.is_tearing:
             # The power goes in the middle: a transaction is whole or absent, and nobody is told which.
-            if self._calls.random() < 0.5:
+            if self._calls.random() < 0.5 and not node.disk.is_full:
                 node.disk.write(records)
             self.crash(index)
             return
         try:
             node.disk.write(records)
+        except SignedTwiceError as exc:
+            self.crash(index)
+            for observer in self.observers:
+                observer.on_signed_twice(index, str(exc))
+            return
         except DiskFullError as exc:
             reason = str(exc)
             self._happen(index, lambda now: PersistFailed(now, write_id, reason))
@@ -391,3 +411,9 @@ class World:
         for tamper in self.tampers:
             sends = [out for one in sends for out in tamper(index, one)]
         return sends
+
+
+def _describe(exc: Exception) -> str:
+    """Return what was raised and where, in one line."""
+    last = traceback.extract_tb(exc.__traceback__)[-1]
+    return f"{type(exc).__name__}: {exc} ({last.name}, line {last.lineno})"

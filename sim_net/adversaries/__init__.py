@@ -9,6 +9,7 @@ from consensus.errors import ConfigError
 from sim_net.adversaries.askers import EquivocatingAsker
 from sim_net.adversaries.base import Adversary
 from sim_net.adversaries.commits import (
+    BodyForger,
     CommitFlooder,
     CommitThief,
     EarlyRevealer,
@@ -43,6 +44,7 @@ __all__ = [
     "SEATS",
     "Adversary",
     "Amnesiac",
+    "BodyForger",
     "CensoringProposer",
     "CommitFlooder",
     "CommitThief",
@@ -75,6 +77,7 @@ SEATS: tuple[type[Adversary], ...] = (
     CommitThief,
     LateCommitter,
     RevealWithholder,
+    BodyForger,
     EarlyRevealer,
     ListLiar,
     ListEquivocator,

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from consensus.bodies import ANSWER_BYTES_MAX, ANSWER_VERSION, AnswerBody, BallotBody, Vote
 from consensus.encoding import encode
 from consensus.evidence import decode_payload
 from consensus.messages import Commit, Kind, Message, Reveal, RevealMessage, StatementMessage
+from ranking.canonical import ENGINE_VERSION, OUTCOME_MAX, OUTCOME_MIN
 from sim_net.adversaries.base import Adversary
 from sim_net.manifest import Option
 from sim_net.world import World
@@ -113,6 +115,45 @@ class RevealWithholder(Adversary):
     def corrupt(self, send: Send, message: Message) -> list[Send]:
         """Drop every reveal."""
         return [] if isinstance(message, RevealMessage) else [send]
+
+
+class BodyForger(Adversary):
+    """Seals bodies that no seat may send: pairs not dealt to it, certainties, answers that are none."""
+
+    name = "body-forger"
+
+    def __init__(self, world: World, index: int, **options: Option) -> None:
+        super().__init__(world, index, **options)
+        self.forged: dict[tuple[bytes, int], tuple[Commit, Reveal]] = {}  # by round and step
+
+    def corrupt(self, send: Send, message: Message) -> list[Send]:
+        """Replace its own commit and reveal."""
+        assert self.round_id is not None, "it acts within rounds"
+        if self.is_own(message, Kind.COMMIT):
+            place = (self.round_id, self.step)
+            if place not in self.forged:
+                self.forged[place] = self.seal(self._forge(), b"4" * 32)
+            return [Send(send.to, self.state(Kind.COMMIT, self.forged[place][0]))]
+        if isinstance(message, RevealMessage) and self.is_own(message, Kind.REVEAL):
+            sealed = self.forged.get((self.round_id, self.step))
+            if sealed is None:
+                return [send]
+            signed = self.sign(Kind.REVEAL, sealed[1])
+            return [Send(send.to, encode(RevealMessage(message.round, signed, message.commit_lists)))]
+        return [send]
+
+    def _forge(self) -> bytes:
+        if self.step == 0:
+            texts = (b"", b"\xff\xfe", b" ", b"x" * (ANSWER_BYTES_MAX + 1))
+            model = self.node.state.config.info.digest
+            return encode(AnswerBody(ANSWER_VERSION, self.dice.choice(texts), model, 0, 1))
+        votes = [
+            (Vote(0, 1, OUTCOME_MAX), Vote(1, 0, OUTCOME_MIN)),
+            (Vote(0, 1, 65_536),),
+            (Vote(0, 0, 32_768),),
+            (Vote(30, 31, 32_768),),
+        ]
+        return encode(BallotBody(ENGINE_VERSION, self.round.collection.prev, self.dice.choice(votes)))
 
 
 class EarlyRevealer(Adversary):

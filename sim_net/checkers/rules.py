@@ -6,6 +6,7 @@ SAFETY = {
     "agreement": "no two values are certified for one step of a round",
     "receipts": "every receipt verifies, and its status names exactly who is missing",
     "signatures": "no honest node signs two statements for one slot, or sends what is not on its disk",
+    "soundness": "no input makes an honest node fail",
     "amnesia": "no honest node prevotes against its lock without newer proof",
     "order": "no honest node reveals before its own list is signed and q lists name its commit",
     "late": "every commit that counts was listed by as many honest seats as certify it",

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
+from consensus.bodies import BallotBody
 from consensus.committee import Committee
 from consensus.decision import DecisionEngine, Status
 from consensus.encoding import decode, encode
@@ -18,6 +20,7 @@ from consensus.evidence import (
 )
 from consensus.identity import PeerKey, Verifier
 from consensus.messages import (
+    BODY_BYTES_MAX,
     Commit,
     CommitsMessage,
     Kind,
@@ -31,6 +34,7 @@ from consensus.messages import (
 )
 from consensus.round import Round
 from consensus.verify import VerifiedRound, verify_receipt
+from ranking.canonical import OUTCOME_MAX, OUTCOME_MIN
 from sim_net.checkers.rules import Violation
 from sim_net.world import Observer, World
 from swarm.core.actions import Emit, Penalise, Send
@@ -247,12 +251,35 @@ class Watch(Observer):
             self.require("receipts", round_id, False, f"node {node}: {verdict.checks}")
             return
         self.receipts.setdefault(round_id, verified)
+        self._look_at_ballots(round_id, verified)
         self._look_at_honesty(round_id, verified)
         known, digest = self.rounds.get(round_id), verified.closed[-1].outcome.digest
         if known is not None:
             known.result = known.result or digest
             where = f"round {round_id.hex()[:8]}"
             self.require("agreement", round_id, known.result == digest, f"{where}: two results")
+
+    def _look_at_ballots(self, round_id: bytes, verified: VerifiedRound) -> None:
+        """Look at every vote that counts, without the code that admits it: dealt, and no certainty."""
+        for before, closed in pairwise(verified.closed):
+            dealt = {(pair.judge, pair.left, pair.right) for pair in before.outcome.deal}
+            for opening in closed.openings:
+                ballot = decode(BallotBody, opening.body, bytes_max=BODY_BYTES_MAX)
+                for vote in ballot.votes:
+                    is_dealt = (opening.seat, vote.left, vote.right) in dealt
+                    is_doubt = OUTCOME_MIN <= vote.outcome <= OUTCOME_MAX
+                    told = f"seat {opening.seat} counts with {vote}"
+                    self.require("receipts", round_id, is_dealt and is_doubt, told)
+
+    def on_failure(self, node: int, reason: str) -> None:
+        """Look at a node that did not survive an input."""
+        if self.is_honest(node):
+            self.require("soundness", None, False, f"node {node} failed: {reason}")
+
+    def on_signed_twice(self, node: int, reason: str) -> None:
+        """Look at a node that would write a second statement for a slot."""
+        if self.is_honest(node):
+            self.require("signatures", None, False, f"node {node}: {reason}")
 
     def _look_at_honesty(self, round_id: bytes, verified: VerifiedRound) -> None:
         """Look at what a reader is told, without the code that decided it: who is missing, and the status."""

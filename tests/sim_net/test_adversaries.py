@@ -18,6 +18,7 @@ from sim_net.adversaries import (
     TwoFacedProposer,
     VoteEquivocator,
 )
+from sim_net.checkers.discovery import Discovery
 from sim_net.checkers.final import check_world
 from sim_net.checkers.watch import Watch
 from sim_net.manifest import NetworkSettings
@@ -33,11 +34,13 @@ def run_with(
     bad = [(seed + place) % n for place in range(f)]
     world = World(seed=seed, models=[MODEL] * n, network=network)
     watch = Watch(world)
+    discovery = Discovery(world, watch)
     for index in bad:
         kind(world, index)
     world.ask("What is 7 times 12?", **limits)
     honest = [index for index in range(n) if index not in bad]
     world.run(until_ms=END_MS, is_done=lambda: all(has_receipt(world, index) for index in honest))
+    discovery.check()
     return world, watch, honest
 
 
