@@ -125,22 +125,28 @@ class BodyForger(Adversary):
     def __init__(self, world: World, index: int, **options: Option) -> None:
         super().__init__(world, index, **options)
         self.forged: dict[tuple[bytes, int], tuple[Commit, Reveal]] = {}  # by round and step
+        self.told: dict[tuple[bytes, int], None] = {}
 
     def corrupt(self, send: Send, message: Message) -> list[Send]:
-        """Replace its own commit and reveal."""
+        """Replace its own commit; its node's reveal opens nothing that anybody has seen."""
         assert self.round_id is not None, "it acts within rounds"
         if self.is_own(message, Kind.COMMIT):
             place = (self.round_id, self.step)
             if place not in self.forged:
                 self.forged[place] = self.seal(self._forge(), b"4" * 32)
             return [Send(send.to, self.state(Kind.COMMIT, self.forged[place][0]))]
-        if isinstance(message, RevealMessage) and self.is_own(message, Kind.REVEAL):
-            sealed = self.forged.get((self.round_id, self.step))
-            if sealed is None:
-                return [send]
-            signed = self.sign(Kind.REVEAL, sealed[1])
-            return [Send(send.to, encode(RevealMessage(message.round, signed, message.commit_lists)))]
-        return [send]
+        return [] if self.is_own(message, Kind.REVEAL) else [send]
+
+    def overhear(self, sender: int, message: Message) -> None:
+        """Reveal when the first other does, under the same lists: they name its commit as well."""
+        assert self.round_id is not None, "it acts within rounds"
+        if isinstance(message, RevealMessage) and message.commit_lists:
+            content = decode_payload(message.signed.kind, message.signed.payload)
+            sealed = self.forged.get((self.round_id, content.step))
+            if sealed is not None and (self.round_id, content.step) not in self.told:
+                self.told[self.round_id, content.step] = None
+                signed = self.sign(Kind.REVEAL, sealed[1])
+                self.tell_all(encode(RevealMessage(message.round, signed, message.commit_lists)))
 
     def _forge(self) -> bytes:
         if self.step == 0:
