@@ -140,7 +140,10 @@ class RealRun:
         swarm = LocalSwarm(self.keys.network, self.keys.asker, net.urls, ())
         async with open_client_mesh(swarm) as mesh:
             await wait_linked(mesh, len(self.keys.peers))
-            self._started_at_ms = int(time.time() * MS_PER_S)  # faults and questions count from here
+            self.note(
+                f"linked to {len(mesh.linked())} of {len(self.keys.peers)} peers; time counts from here"
+            )
+            self._started_at_ms = int(time.time() * MS_PER_S)
             net.begin_timeline()
             client = AskerClient(network=self.keys.network, mesh=mesh, on_progress=lambda _: None)
             async with trio.open_nursery() as nursery:
