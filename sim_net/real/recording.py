@@ -28,6 +28,7 @@ from sim_net.records import (
     RoundRow,
     VerdictKind,
 )
+from swarm.edge.event_log import SCHEMA
 from swarm.edge.report import RoundReport, create_report
 
 HONEST = "honest"
@@ -165,6 +166,29 @@ def _find_closed_ms(findings: Findings, asked: AskedRound) -> int | None:
         if event.event == "round_closed" and event.round_id == asked.round_id
     ]
     return min(times, default=None)
+
+
+def list_events(findings: Findings) -> Iterator[dict[str, object]]:
+    """Return the event logs of all peers as one, by time, in the fields of `swarm.edge.event_log`.
+
+    Times count from the start of the run; `node` says whose log a line is from, by index.
+    """
+    logged = [
+        (findings.get_ms(event.t_ms), peer.peer, event.seq, event)
+        for peer in findings.remains
+        for event in peer.events
+    ]
+    for seq, (at_ms, node, _, event) in enumerate(sorted(logged, key=lambda one: one[:3])):
+        yield {
+            "schema": SCHEMA,
+            "seq": seq,
+            "t_ms": at_ms,
+            "round": event.round_id.hex() if event.round_id is not None else None,
+            "peer": event.peer.hex() if event.peer is not None else None,
+            "event": event.event,
+            "node": node,
+            **event.fields,
+        }
 
 
 def _list_answers(findings: Findings, rounds: Sequence[ReadRound]) -> Iterator[AnswerRow]:

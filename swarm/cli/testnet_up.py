@@ -23,7 +23,7 @@ VERDICT_EXITS = {"ok": 0, "safety": 20, "liveness": 21, "expectation": 22}
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where databases, logs and receipts go; a new one among the data by default.",
+    help="Where run directories go; testnets in the data directory by default.",
 )
 @click.option("--keep", is_flag=True, help="Leave the net running until Ctrl-C, and check it then.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -70,26 +70,18 @@ def _get_version() -> str:
     return f"peerage {version('peerage')}"
 
 
-def _open_directory(directory: Path | None, *, name: str, seed: int) -> Path:
-    """Return a directory that holds nothing yet.
+def _open_directory(root: Path | None, *, name: str, seed: int) -> Path:
+    """Return a new directory: peers go on from what they find, and nothing may be there yet.
 
     Raises:
-        ConfigError: The one that was named holds something.
         StoreError: It cannot be made.
     """
     import secrets
 
-    from consensus.errors import ConfigError
     from swarm.edge.paths import ensure_directory, get_paths
 
-    if directory is None:
-        return ensure_directory(get_paths().data / "testnets" / f"{name}-{seed}-{secrets.token_hex(4)}")
-    if any(ensure_directory(directory).iterdir()):
-        raise ConfigError(
-            f"{directory} is not empty, and peers would go on from what is in it",
-            remedy="name a new directory, or none",
-        )
-    return directory.absolute()
+    place = root.absolute() if root is not None else get_paths().data / "testnets"
+    return ensure_directory(place / f"{name}-{seed}-{secrets.token_hex(4)}")
 
 
 def _make_keeper(run: "RealRun") -> "Callable[[RealNet], Awaitable[None]]":

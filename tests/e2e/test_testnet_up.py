@@ -169,7 +169,7 @@ def test_a_net_is_kept_until_ctrl_c_and_checked_then(tmp_path: Path) -> None:
             for index, pid in enumerate(command.pids):
                 assert is_alive(pid)
                 assert f"peer {index}: process {pid}, ws://127.0.0.1:" in command.err
-            path = directory / "receipts" / "round-0.receipt"
+            (path,) = directory.glob("small-1-*/receipts/round-0.receipt")
             path.write_bytes(path.read_bytes()[:-1])
             os.kill(command.process.pid, signal.SIGINT)
         assert command.process.returncode == 20, command.err
@@ -216,11 +216,11 @@ def test_what_needs_virtual_time_is_refused_before_anything_is_made(tmp_path: Pa
     run_within(DEADLINE_S, main)
 
 
-def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_up(tmp_path, make_manifest(), "--directory", str(tmp_path)) as command:
+        async with open_up(tmp_path, make_manifest(), "--directory", str(tmp_path / "small.toml")) as command:
             pass
-        assert (command.process.returncode, command.out) == (3, b"")
-        assert "is not empty" in command.err
+        assert (command.process.returncode, command.out) == (2, b"")
+        assert "is a file" in command.err
 
     run_within(DEADLINE_S, main)

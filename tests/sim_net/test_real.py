@@ -20,6 +20,7 @@ from sim_net.manifest import FaultSettings, Manifest, ModelSettings, PhaseSettin
 from sim_net.real.checks import check_findings
 from sim_net.real.findings import Findings
 from sim_net.real.reach import Reach
+from sim_net.real.recording import list_events
 from sim_net.real.remains import PeerRemains
 from sim_net.real.run import RealRun, run_real
 from sim_net.records import Recording, VerdictKind
@@ -57,7 +58,7 @@ def perform(manifest: Manifest, directory: Path) -> RealRun:
     return run
 
 
-def list_events(remains: PeerRemains, name: str) -> list[Event]:
+def find_events(remains: PeerRemains, name: str) -> list[Event]:
     return [event for event in remains.events if event.event == name]
 
 
@@ -79,8 +80,8 @@ def test_a_peer_that_dies_in_a_round_goes_on_from_its_disk(restarted: RealRun) -
     recording, findings = restarted.read(), restarted.read_findings()
     assert recording.verdict is VerdictKind.OK, explain(recording)
     killed = findings.remains[2]
-    assert len(list_events(killed, "node_started")) == 2
-    (resumed,) = list_events(killed, "round_resumed")
+    assert len(find_events(killed, "node_started")) == 2
+    (resumed,) = find_events(killed, "round_resumed")
     assert int(str(resumed.fields["statements"])) > 0
     assert list(killed.receipts) == [bytes.fromhex(recording.rounds[0].round_id)]
     assert [(row.kind, row.peers, row.is_end) for row in recording.faults] == [
@@ -108,6 +109,17 @@ def test_the_rows_tell_the_run(restarted: RealRun) -> None:
     assert all(peer.sent_messages > 0 for peer in recording.peers)
     assert recording.metrics["finished"] == 1.0
     assert recording.accusations == ()
+
+
+def test_the_logs_of_all_peers_are_told_as_one(restarted: RealRun) -> None:
+    findings = restarted.read_findings()
+    told = list(list_events(findings))
+    assert [line["seq"] for line in told] == list(range(sum(len(peer.events) for peer in findings.remains)))
+    times = [int(str(line["t_ms"])) for line in told]
+    assert times == sorted(times)
+    killed = [line["event"] for line in told if line["node"] == 2]
+    assert killed == [event.event for event in findings.remains[2].events]
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_an_expectation_that_is_not_met_is_the_verdict(restarted: RealRun) -> None:
@@ -312,14 +324,14 @@ def test_two_halves_decide_nothing_until_they_are_joined(tmp_path: Path) -> None
     for peer in findings.remains:
         other_half = (2, 3) if peer.peer < 2 else (0, 1)
         others = sorted(run.keys.peers[index].key for index in other_half)
-        first, last = list_events(peer, "links_cut")
+        first, last = find_events(peer, "links_cut")
         assert (first.fields["keys"], last.fields["keys"]) == ([key.hex() for key in others], [])
-        down = [event for event in list_events(peer, "link_closed") if event.fields["reason"] == CUT_REASON]
+        down = [event for event in find_events(peer, "link_closed") if event.fields["reason"] == CUT_REASON]
         assert all(event.peer in others for event in down)
         dropped += len(down)
-        again = [event.peer for event in list_events(peer, "link_opened") if event.seq > first.seq]
+        again = [event.peer for event in find_events(peer, "link_opened") if event.seq > first.seq]
         assert set(again) == set(others)
-        assert not any(first.seq < event.seq < last.seq for event in list_events(peer, "link_opened"))
+        assert not any(first.seq < event.seq < last.seq for event in find_events(peer, "link_opened"))
     assert dropped >= 4  # links, each dropped by one of its ends at least
     assert begins < ends
 
