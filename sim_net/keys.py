@@ -134,6 +134,7 @@ MODELS_KEYS = (
     ),
     _number("accuracy", "Mean probability that a peer's answer is right."),
     _number("accuracy_spread", "Standard deviation of that probability over the peers."),
+    _number("difficulty_spread", "Standard deviation of a question's difficulty, in logits.", 0, LOGITS_MAX),
     _number("judge_accuracy", "Mean probability that a judge prefers a right answer to a wrong one."),
     _number("judge_spread", "Standard deviation of that probability over the judges."),
     _number(
@@ -148,6 +149,8 @@ MODELS_KEYS = (
     Key(
         name="cache", form=Form.TEXT, about='File of recorded calls; for kind = "recorded" only.', most=1_000
     ),
+    Key(name="inner", form=Form.TEXT, about='The model recorded; for kind = "recorded" only.', most=1_000),
+    Key(name="record", form=Form.FLAG, about="Ask the inner model for calls that the cache lacks."),
 )
 NETWORK_KEYS = (
     Key(

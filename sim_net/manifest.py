@@ -51,19 +51,24 @@ class ModelSettings:
         kind: `statistical`, `scripted`, `recorded`, or `embedded`.
         accuracy: Mean probability that a peer's answer is right.
         accuracy_spread: Standard deviation of that probability over the peers.
+        difficulty_spread: Standard deviation of a question's difficulty, in logits, alike for all peers.
         judge_accuracy: Mean probability that a judge prefers a right answer to a wrong one.
         judge_spread: Standard deviation of that probability over the judges.
-        shared_error: Standard deviation of the part of a judge's error that all judges share.
+        shared_error: Standard deviation of the part of a judge's error that all judges share, in units of
+            the gap in quality between a right answer and a wrong one.
         own_preference: Logits by which a judge prefers the answer it gave itself.
         length_bias: Logits a judge adds for each doubling of an answer's length.
         obedience: Probability that a judge obeys an answer that speaks to it.
         latency: Distribution of the time a model call takes, in milliseconds, as in `network.latency`.
         cache: For `recorded`: file of the cache; for others ignored, and refused where given.
+        inner: For `recorded`: the model that is recorded, as `models.catalog.open_model` takes it.
+        record: For `recorded`: ask `inner` for what the cache lacks and add it; else that is an error.
     """
 
     kind: str = "statistical"
     accuracy: float = 0.6
     accuracy_spread: float = 0.1
+    difficulty_spread: float = 1.0
     judge_accuracy: float = 0.75
     judge_spread: float = 0.07
     shared_error: float = 0.3
@@ -72,6 +77,8 @@ class ModelSettings:
     obedience: float = 0.0
     latency: str = "uniform(50, 400)"
     cache: str = ""
+    inner: str = "embedded"
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
