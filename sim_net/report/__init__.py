@@ -1,0 +1,1 @@
+"""A run for people: tables for those who compute, one page for those who look."""
