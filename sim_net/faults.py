@@ -75,11 +75,11 @@ def _slow(strike: Strike) -> Undo:
     world, nodes = strike.world, strike.nodes
     factor = get_number(strike.fault, "factor") or 1.0
     for node in nodes:
-        world.nodes[node].slowness *= factor
+        world.nodes[node].slowed_by.append(factor)
 
     def undo() -> None:
         for node in nodes:
-            world.nodes[node].slowness /= factor
+            world.nodes[node].slowed_by.remove(factor)
 
     return undo
 

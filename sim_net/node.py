@@ -46,7 +46,7 @@ class SimNode:
     Attributes:
         peer: The peer whose key it holds; twins share one.
         life: Counts its lives, so that what an earlier one awaited is dropped.
-        slowness: How many times as long its disk and its model take.
+        slowed_by: How many times as long its disk and its model take, by every cause; the worst counts.
         backlog: What happened while it was paused.
     """
 
@@ -60,8 +60,13 @@ class SimNode:
     is_up: bool = True
     is_paused: bool = False
     is_tearing: bool = False
-    slowness: float = 1.0
+    slowed_by: list[float] = field(default_factory=list)
     disk_free_ms: int = 0
     backlog: list[Callable[[], None]] = field(default_factory=list)
     sent_messages: int = 0
     sent_bytes: int = 0
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long its disk and its model take now."""
+        return max(self.slowed_by, default=1.0)

@@ -31,6 +31,7 @@ from sim_net.adversaries.twins import Twin
 from sim_net.adversaries.votes import (
     Amnesiac,
     CensoringProposer,
+    Chaotic,
     DeadProposer,
     ListStuffer,
     TwoFacedProposer,
@@ -46,6 +47,7 @@ __all__ = [
     "Amnesiac",
     "BodyForger",
     "CensoringProposer",
+    "Chaotic",
     "CommitFlooder",
     "CommitThief",
     "DeadProposer",
@@ -88,6 +90,7 @@ SEATS: tuple[type[Adversary], ...] = (
     TwoFacedProposer,
     VoteEquivocator,
     Amnesiac,
+    Chaotic,
     Twin,
     Silent,
     SlowSender,

@@ -1,5 +1,8 @@
 """Bad seats in proposing and voting: dead, censoring, two-faced and forgetful ones."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from consensus.cosigned import Page, group
 from consensus.decision import Opening
 from consensus.encoding import encode
@@ -24,6 +27,7 @@ from consensus.messages import (
 )
 from sim_net.adversaries.base import Adversary
 from sim_net.adversaries.commits import LateCommitter
+from sim_net.manifest import Option
 from swarm.core.actions import Send
 
 ListPages = dict[int, tuple[Page, SeatList]]
@@ -153,6 +157,39 @@ class Amnesiac(Adversary):
             else Precommit(content.round, content.step, content.view, value)
         )
         return [Send(send.to, self.state(Kind(message.signed.kind), vote))]
+
+
+class Chaotic(Adversary):
+    """Says to each seat whatever comes to its mind: its own word, another, the opposite, or nothing."""
+
+    name = "chaotic"
+    OPTIONS: ClassVar[Mapping[str, Option]] = {"honesty": 0.4}
+
+    def corrupt(self, send: Send, message: Message) -> list[Send]:
+        """Draw what one seat is told."""
+        if self.dice.random() < float(self.options["honesty"]):
+            return [send]
+        if isinstance(message, ProposalMessage) and self.is_own(message, Kind.PROPOSAL):
+            forged = repropose(self, message, SeatList(self.facts.round_id, self.step, ()))
+            return [Send(send.to, forged)] if forged is not None else [send]
+        if not isinstance(message, StatementMessage) or message.signed.seat != self.seat:
+            return [send]
+        content = decode_payload(message.signed.kind, message.signed.payload)
+        match content:
+            case SeatList(round_id, step, entries):
+                kept = tuple(entry for entry in entries if self.dice.random() < 0.5)
+                word = self.state(Kind(message.signed.kind), SeatList(round_id, step, kept))
+            case Prevote(round_id, step, view):
+                word = self.state(Kind.PREVOTE, Prevote(round_id, step, view, self._draw_value(), NO_PROOF))
+            case Precommit(round_id, step, view):
+                word = self.state(Kind.PRECOMMIT, Precommit(round_id, step, view, self._draw_value()))
+            case _:
+                return [send] if self.dice.random() < 0.5 else []
+        return self.dice.choice(([Send(send.to, word)], [send, Send(send.to, word)], []))
+
+    def _draw_value(self) -> bytes:
+        known = list(self.round.agreement.candidates)
+        return self.dice.choice([NIL, *known])
 
 
 # -- forging proposals -------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ class Exit(IntEnum):
     NETWORK = 4
     VERIFICATION = 5
     UNANSWERED = 6  # failed, or partial when refused
+    SAFETY = 20  # a testnet did what must never happen
+    LIVENESS = 21  # a testnet did not come to its end
+    EXPECTATION = 22  # a testnet kept the rules and missed a figure
     INTERRUPTED = 130
 
 

@@ -39,6 +39,11 @@ class Paths:
         return self.data / "logs"
 
     @property
+    def testnets(self) -> Path:
+        """Where runs of testnets are kept, a directory a run."""
+        return self.data / "testnets"
+
+    @property
     def models(self) -> Path:
         """Where model weights are cached."""
         return self.cache / "models"
