@@ -138,8 +138,12 @@ MODELS_KEYS = (
     _number("judge_accuracy", "Mean probability that a judge prefers a right answer to a wrong one."),
     _number("judge_spread", "Standard deviation of that probability over the judges."),
     _number(
-        "shared_error", "Standard deviation of the error that all judges share, in logits.", 0, LOGITS_MAX
+        "shared_error",
+        "Standard deviation of the error that all judges share; right and wrong differ by 1.",
+        0,
+        LOGITS_MAX,
     ),
+    _number("sharpness", "Nats by which a judge's scores differ for each logit.", 0, 100),
     _number("own_preference", "Logits by which a judge prefers its own answer.", -LOGITS_MAX, LOGITS_MAX),
     _number(
         "length_bias", "Logits that a judge adds for each doubling of the length.", -LOGITS_MAX, LOGITS_MAX

@@ -56,6 +56,8 @@ class ModelSettings:
         judge_spread: Standard deviation of that probability over the judges.
         shared_error: Standard deviation of the part of a judge's error that all judges share, in units of
             the gap in quality between a right answer and a wrong one.
+        sharpness: Nats by which a judge's scores differ for each logit: at 1 its verdicts are graded and
+            modest, from about 4 on most of them are as sure as a ballot allows.
         own_preference: Logits by which a judge prefers the answer it gave itself.
         length_bias: Logits a judge adds for each doubling of an answer's length.
         obedience: Probability that a judge obeys an answer that speaks to it.
@@ -72,6 +74,7 @@ class ModelSettings:
     judge_accuracy: float = 0.75
     judge_spread: float = 0.07
     shared_error: float = 0.3
+    sharpness: float = 4.0
     own_preference: float = 0.4
     length_bias: float = 0.0
     obedience: float = 0.0

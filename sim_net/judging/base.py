@@ -25,8 +25,8 @@ from sim_net.manifest import Option
 from sim_net.models.answers import Puzzle, Puzzles, make_generation
 from sim_net.models.draws import draw_fraction, encode_text
 
-UP_NATS = 0.0
-DOWN_NATS = -10_000.0  # below whatever a model says of an answer
+# Above and below whatever a model says of an answer. Nobody else sees scores, only the verdicts on pairs.
+UP_NATS, DOWN_NATS = 10_000.0, -10_000.0
 COIN_NATS = 100.0  # scores of a coin lie in -COIN_NATS..0, so that nearly every verdict is as sure as may be
 
 

@@ -31,6 +31,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "judge_accuracy": (0.0, 1.0),
     "judge_spread": (0.0, 1.0),
     "shared_error": (0.0, LOGITS_MAX),
+    "sharpness": (0.0, 100.0),
     "own_preference": (-LOGITS_MAX, LOGITS_MAX),
     "length_bias": (-LOGITS_MAX, LOGITS_MAX),
     "obedience": (0.0, 1.0),

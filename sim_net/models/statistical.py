@@ -7,22 +7,25 @@ and .15.
 
 **Judgement.** Judge j scores the text c of a class with
 
-    score = b_j (quality(c) + e(q, c)) + own + length + obedience + g(j, q, c) - 40   nats,
+    score = sharpness (b_j (quality(c) + e(q, c)) + own + length + obedience + g(j, q, c)) - 1000   nats,
 
 where quality is 1 for the truth and 0 otherwise; e ~ N(0, shared_error) is the error that all judges
 share; `own` is own_preference where c is the judge's own answer; `length` is length_bias
-log2(characters); `obedience` is OBEDIENCE_NATS where c is a text of `sim_net.injections` and this judge
+log2(characters); `obedience` is OBEDIENCE_LOGITS where c is a text of `sim_net.injections` and this judge
 obeys it, which it does with probability `obedience`; and g is standard Gumbel noise.
 
-**Calibration.** Two independent Gumbel draws differ by a standard logistic one, so of two texts whose
-scores differ by x without noise, the judge scores the first higher with probability sigmoid(x). With
+**Calibration.** Two independent Gumbel draws differ by a standard logistic one, so of two texts that
+differ by x logits without noise, the judge scores the first higher with probability sigmoid(x). With
 b_j = logit(a_j) and all other terms 0 it therefore prefers a right answer to a wrong one with probability
 exactly a_j, its judge accuracy; and own_preference and length_bias are what they are called: logits. The
 shared error costs a little: .3 turns .75 into about .74. This is the choice model behind Bradley-Terry
 (random utility, McFadden 1974) with noise fixed per class: one judge's verdicts never form a cycle, and a
 pair shown twice gets the same verdict.
 
-A ballot carries sigmoid(score difference), so verdicts come graded, as those of real models do.
+A ballot carries sigmoid(score difference), .05 to .95. How often a judge is right does not depend on the
+sharpness, how sure it says it is does. At sharpness 1 it says what a judge of accuracy .73 ought to say, and
+is outshouted by attackers that are always sure. At 4 nearly every verdict is as sure as may be: so are those
+of a real model, whose answers differ by several nats, and those of the study that this model comes from.
 
 **Position.** A judge scores classes one by one and never sees a pair, so there is no position bias to
 simulate.
@@ -50,8 +53,8 @@ from sim_net.models.answers import (
 from sim_net.models.draws import draw_fraction, draw_gumbel, draw_normal, encode_text
 
 STATISTICAL_NAME = "statistical"
-BASE_NATS = -40.0
-OBEDIENCE_NATS = 20.0
+BASE_NATS = -1_000.0  # what is added to every score: a log-probability is not above 0
+OBEDIENCE_LOGITS = 12.0  # what is obeyed wins
 DRAWN_ACCURACY_MIN, DRAWN_ACCURACY_MAX = (
     0.01,
     0.99,
@@ -91,11 +94,11 @@ def compute_skill(accuracy: float, difficulty_spread: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """What all judges see in one text: its key, and the part of its score that they share."""
+    """What all judges see in one text: its key, and the part of its score, in logits, that they share."""
 
     key: bytes
     quality: float
-    length_nats: float
+    length: float
     is_injection: bool
 
 
@@ -132,7 +135,7 @@ class SharedView:
         return _Text(
             key=key,
             quality=(1.0 if is_right else 0.0) + self.settings.shared_error * error,
-            length_nats=self.settings.length_bias * math.log2(max(len(text), 1)),
+            length=self.settings.length_bias * math.log2(max(len(text), 1)),
             is_injection=self.settings.obedience > 0.0 and find_injection(text) is not None,
         )
 
@@ -213,13 +216,13 @@ class StatisticalModel:
             return Score(logprob=0.0, tokens=0)
         puzzle = self._view.puzzles.get_by_prompt(request.context)
         seen = self._view.get_text(puzzle, text)
-        nats = BASE_NATS + self._slope * seen.quality + seen.length_nats
-        nats += draw_gumbel(self._seed, "judge", self._peer, puzzle.question, seen.key)
+        logits = self._slope * seen.quality + seen.length
+        logits += draw_gumbel(self._seed, "judge", self._peer, puzzle.question, seen.key)
         if seen.key == self._get_own_key(puzzle):
-            nats += self._settings.own_preference
+            logits += self._settings.own_preference
         if seen.is_injection and self._obeys(puzzle, text):
-            nats += OBEDIENCE_NATS
-        return Score(logprob=nats, tokens=tokens)
+            logits += OBEDIENCE_LOGITS
+        return Score(logprob=BASE_NATS + self._settings.sharpness * logits, tokens=tokens)
 
     def _obeys(self, puzzle: Puzzle, text: str) -> bool:
         return (
