@@ -1,6 +1,5 @@
 """Every adversary a manifest can name, with what it takes; classes of plug-ins are `module:Class`."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,6 +66,9 @@ ADVERSARY_KINDS: Mapping[str, AdversaryKind] = MappingProxyType(
         "late-committer": AdversaryKind(about="Waits for somebody's reveal, then commits to a copy of it."),
         "reveal-withholder": AdversaryKind(about="Commits and never reveals."),
         "early-revealer": AdversaryKind(about="Reveals with its commit, hoping that others stop committing."),
+        "body-forger": AdversaryKind(
+            about="Seals what no seat may send: pairs not dealt to it, certainties."
+        ),
         "list-liar": AdversaryKind(about="Lists commits that do not exist, and no reveals."),
         "list-equivocator": AdversaryKind(about="Signs one list for one camp, an emptier one for the other."),
         "list-padder": AdversaryKind(about="Lists its late commit, which nobody else lists."),
@@ -139,5 +141,5 @@ def is_byzantine(kind: str) -> bool:
 
 
 def compute_adversary_count(adversary: AdversarySettings, peers: int) -> int:
-    """Return how many of `peers` an adversary takes: its share is rounded, a half upwards."""
-    return adversary.peers or math.floor(adversary.share * peers + 0.5)
+    """Return how many of `peers` an adversary takes: its share is rounded, a half to the even number."""
+    return adversary.peers or round(adversary.share * peers)

@@ -66,7 +66,9 @@ FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
         "kill": FaultKind(about="Stops a node; it comes back from its disk when the fault is undone."),
         "restart": FaultKind(about="Kills a node and starts it again at once.", is_lasting=False),
         "forget": FaultKind(
-            about="Kills a node and starts it without memory: it may contradict itself.", is_byzantine=True
+            about="Kills a node and starts it at once without memory: it may contradict itself.",
+            is_byzantine=True,
+            is_lasting=False,
         ),
         "pause": FaultKind(about="Freezes a node as SIGSTOP does; what comes meanwhile waits."),
         "slow": FaultKind(
@@ -104,7 +106,9 @@ FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
             about="A node's writes are acknowledged, and lost when it next crashes.", is_byzantine=True
         ),
         "rollback": FaultKind(
-            about="Kills a node, restores an older state of its disk and starts it.", is_byzantine=True
+            about="Kills a node, restores an older state of its disk and starts it at once.",
+            is_byzantine=True,
+            is_lasting=False,
         ),
     }
 )

@@ -26,7 +26,14 @@ from sim_net.keys import (
     get_close,
     make_suggestion,
 )
-from sim_net.manifest import MANIFEST_SCHEMA, AdversarySettings, FaultSettings, Manifest, SwarmSettings
+from sim_net.manifest import (
+    MANIFEST_SCHEMA,
+    AdversarySettings,
+    FaultSettings,
+    Manifest,
+    ModelSettings,
+    SwarmSettings,
+)
 from sim_net.problems import ManifestError, Problem, Problems
 from sim_net.values import name_type, read_value, render_value, show, to_plain
 
@@ -35,7 +42,8 @@ _Table = Mapping[str, object]
 _Values = dict[str, object]
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _OPTION_NAME = re.compile(OPTION_NAME_PATTERN, re.ASCII)
-_SIDES = ("groups", "share", "peers", "count")  # each says who is cut off by a partition
+SIDES = ("groups", "share", "peers", "count")  # each says who is cut off by a partition
+RECORDED_ONLY = ("cache", "inner", "record")
 
 
 # -- text to document -------------------------------------------------------------------------------
@@ -117,7 +125,7 @@ def read_document(document: _Table, *, origin: str) -> Manifest:
     assert isinstance(seats, int), "the key's reader sees to it"
     if seats > peers:
         problems.add("swarm.seats", f"got {seats}, expected at most the {peers} peers there are")
-    _check_cache(sections["models"], problems)
+    _check_recorded(sections["models"], problems)
     _check_expectations(values.get("expect", ()), problems)
     adversaries = [
         _read_adversary(path, table, peers, problems)
@@ -185,12 +193,16 @@ def _read_section(name: str, document: _Table, problems: Problems) -> _Values:
     return _read_keys(name, table, SECTIONS[name], problems)
 
 
-def _check_cache(models: _Values, problems: Problems) -> None:
-    is_recorded = models.get("kind") == "recorded"
-    if is_recorded and not models.get("cache"):
-        problems.add("models.cache", "is missing", "name the file of recorded calls, or take another kind")
-    if not is_recorded and models.get("cache"):
-        problems.add("models.cache", 'means nothing without kind = "recorded"', "remove it")
+def _check_recorded(models: _Values, problems: Problems) -> None:
+    if models.get("kind") == "recorded":
+        if not models.get("cache"):
+            problems.add("models.cache", "is missing", "name the file of recorded calls")
+        return
+    plain = ModelSettings()
+    for name in RECORDED_ONLY:
+        default: object = getattr(plain, name)
+        if models.get(name, default) != default:
+            problems.add(f"models.{name}", 'means nothing without kind = "recorded"', "remove it")
 
 
 def _check_expectations(expect: object, problems: Problems) -> None:
@@ -303,7 +315,7 @@ def _check_meaning(path: str, kind: str, known: FaultKind, table: _Table, proble
             problems.add(
                 f"{path}.{name}", f"means nothing for {kind}, which strikes the network", "remove it"
             )
-    given = [name for name in _SIDES if name in table]
+    given = [name for name in SIDES if name in table]
     if len(given) > 1 and known.takes_peers:
         problems.add(path, f"got {' and '.join(given)}, expected one of them at most", "remove the others")
     options = [key.name for key in known.options]
@@ -363,13 +375,12 @@ def _get_value(settings: object, key: Key) -> Value:
 
 
 def _to_options(options: Mapping[str, object], keys: tuple[Key, ...]) -> _Values:
-    by_field = {key.field: key for key in keys}
-    return {
-        by_field[name].name if name in by_field else name: to_plain(by_field[name], value)
-        if name in by_field
-        else value
-        for name, value in options.items()
+    """Return options in the order of their keys, those of plug-ins by name: one order for one manifest."""
+    table: dict[str, object] = {
+        key.name: to_plain(key, options[key.field]) for key in keys if key.field in options
     }
+    fields = [key.field for key in keys]
+    return table | {name: options[name] for name in sorted(options) if name not in fields}
 
 
 def _from_adversary(adversary: AdversarySettings) -> _Values:
@@ -381,13 +392,26 @@ def _from_adversary(adversary: AdversarySettings) -> _Values:
 
 
 def _from_fault(fault: FaultSettings) -> _Values:
-    plain = FaultSettings(kind=fault.kind)
+    known, plain = FAULT_KINDS[fault.kind], FaultSettings(kind=fault.kind)
     table: dict[str, object] = {"kind": fault.kind}
     for key in (*FAULT_KEYS, GROUPS_KEY):
         value = _get_value(fault, key)
-        if value != _get_value(plain, key):
+        if value != _get_value(plain, key) and _is_meant(known, key.name):
             table[key.name] = to_plain(key, value)
-    return table | _to_options(fault.options, FAULT_KINDS[fault.kind].options)
+    return table | _to_options(fault.options, known.options)
+
+
+def _is_meant(known: FaultKind, name: str) -> bool:
+    """Say whether a key of every fault means something for this kind: what does not is not written."""
+    match name:
+        case "lasts":
+            return known.is_lasting
+        case "peers" | "count":
+            return known.takes_peers
+        case "groups":
+            return known.takes_groups
+        case _:
+            return True
 
 
 def render_manifest(manifest: Manifest) -> str:
