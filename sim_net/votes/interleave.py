@@ -5,7 +5,7 @@ the one rule that forbids an order (a seat's view never falls), and to check the
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -85,6 +85,16 @@ class Interleaving:
                     self._before[child] = (position, move)
                     queue.append(child)
         self.states = len(self.positions)
+
+    def find_impossible(self, moves: Sequence[Move], views: int) -> Move | None:
+        """Return the first of these moves that the rules do not allow, None where they allow all."""
+        position = Position((SeatVotes(),) * len(self._places), (None,) * views)
+        for move in moves:
+            after = dict(self._list_moves(position, views))
+            if move not in after:
+                return move
+            position = after[move]
+        return None
 
     # -- moves -------------------------------------------------------------------------------------
 
