@@ -1,15 +1,11 @@
 """What a run came to: rows for the tables, metrics, checks, and the verdict."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from statistics import fmean
 
-from consensus.decision import Status
 from consensus.identity import PeerKey
 from consensus.verify import VerifiedRound
-from ranking.merge import canonical_key
 from sim_net.checkers.final import get_violations, is_beyond
 from sim_net.checkers.rules import LIVENESS, SAFETY
 from sim_net.expectations import check_expectation
@@ -28,11 +24,16 @@ from sim_net.records import (
     VerdictKind,
 )
 from sim_net.run import HONEST, Run
+from sim_net.summary import (
+    JUDGE_WEIGHT,
+    UNFINISHED,
+    compute_majority,
+    compute_metrics,
+    compute_verdict,
+    is_right,
+)
 from swarm.edge.event_log import SCHEMA as EVENT_SCHEMA
 from swarm.edge.report import RoundReport, create_report
-
-SEVERITY = (VerdictKind.OK, VerdictKind.EXPECTATION, VerdictKind.LIVENESS, VerdictKind.SAFETY)
-JUDGE_WEIGHT = 1.0  # constants of a round; every judge counts alike until a ledger says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,13 @@ class Outcome:
             truth=truth,
             asked_ms=asking.asked_ms,
             closed_ms=asking.closed_ms,
-            status=report.status.name.lower() if report is not None else "unfinished",
+            status=report.status.name.lower() if report is not None else UNFINISHED,
             steps=len(certified.verified.closed) - 1 if certified.verified is not None else 0,
             winner=winner.text if winner is not None else None,
             majority=majority,
-            is_right=_is_right(winner.text if winner is not None else None, truth),
-            is_majority_right=_is_right(majority, truth),
-            has_right_answer=any(_is_right(one, truth) for one in texts) if texts and truth else None,
+            is_right=is_right(winner.text if winner is not None else None, truth),
+            is_majority_right=is_right(majority, truth),
+            has_right_answer=any(is_right(one, truth) for one in texts) if texts and truth else None,
             is_winner_adversarial=all(map(self.is_adversarial, authors)) if authors else None,
             p_best=report.p_best if report is not None else None,
             flip_estimate=report.flip_estimate if report is not None else None,
@@ -137,7 +138,7 @@ class Outcome:
                         candidate=candidate.index,
                         rank=rank,
                         strength=candidate.strength if candidate.p_best is not None else None,
-                        is_right=_is_right(candidate.text, truth),
+                        is_right=is_right(candidate.text, truth),
                         is_adversarial=self.is_adversarial(peer),
                     )
 
@@ -225,48 +226,18 @@ class Outcome:
 
     # -- metrics and checks ------------------------------------------------------------------------
 
-    def compute_metrics(self, rounds: Sequence[RoundRow]) -> dict[str, float]:
-        """Return what the expectations are about; what nothing was measured of is left out."""
+    def measure(self) -> dict[str, float]:
+        """Return what the expectations are about."""
         run = self.run
-        count = len(rounds)
-        finished = [row for row in rounds if row.status != "unfinished"]
-        known = [row for row in finished if row.has_right_answer is not None]
-        possible = [row for row in known if row.has_right_answer]
-        waits = sorted(row.closed_ms - row.asked_ms for row in rounds if row.closed_ms is not None)
-        evidence = [one for one in run.watch.accusations if one.is_evidence]
-        blamed = sum(run.watch.is_honest_key(one.accused) for one in evidence)
-        honest = [row for row in self.list_missing() if row.peer not in self._get_bad_peers()]
         forked = {one.round_id for one in get_violations(run.watch) if one.rule == "agreement"}
-        nodes = run.world.nodes
-        metrics: dict[str, float | None] = {
-            "rounds": count,
-            "finished": len(finished) / count if count else None,
-            "full": _share(rounds, lambda row: row.status == "full"),
-            "partial": _share(rounds, lambda row: row.status == "partial"),
-            "failed": _share(rounds, lambda row: row.status == "failed"),
-            "accuracy": _share(possible, lambda row: bool(row.is_right)),
-            "accuracy_all": _share(known, lambda row: bool(row.is_right)),
-            "majority": _share(possible, lambda row: bool(row.is_majority_right)),
-            "majority_all": _share(known, lambda row: bool(row.is_majority_right)),
-            "oracle": _share(known, lambda row: bool(row.has_right_answer)),
-            "adversarial_wins": _share(finished, lambda row: bool(row.is_winner_adversarial)),
-            "evidence": len(evidence) - blamed,
-            "blamed_honest": blamed,
-            "beyond_assumption": sum(is_beyond(run.watch, round_id) for round_id in run.watch.rounds),
-            "latency_p50_ms": waits[len(waits) // 2] if waits else None,
-            "latency_p95_ms": waits[min(len(waits) - 1, len(waits) * 95 // 100)] if waits else None,
-            "messages": sum(node.sent_messages for node in nodes),
-            "megabytes": sum(node.sent_bytes for node in nodes) / 1e6,
-            "forks": len(forked),
-            "mean_p_best": _mean([row.p_best for row in finished if row.p_best is not None]),
-            "steps_mean": _mean([row.steps for row in finished]),
-            "missing_honest": len(honest),
-        }
-        return {name: float(value) for name, value in metrics.items() if value is not None}
-
-    def _get_bad_peers(self) -> list[int]:
-        nodes = self.run.world.nodes
-        return sorted({nodes[index].peer for index in self.run.world.byzantine})
+        return compute_metrics(
+            tuple(self.list_rounds()),
+            missing=tuple(self.list_missing()),
+            accusations=tuple(self.list_accusations()),
+            peers=tuple(self.list_peers()),
+            forks=len(forked),
+            beyond_assumption=sum(is_beyond(run.watch, round_id) for round_id in run.watch.rounds),
+        )
 
     def list_checks(self, metrics: Mapping[str, float]) -> Iterator[CheckRow]:
         """One row a rule and one an expectation."""
@@ -297,8 +268,7 @@ def create_recording(run: Run, *, replay: str) -> Recording:
         replay: The command that runs it again.
     """
     outcome = Outcome(run)
-    rounds = tuple(outcome.list_rounds())
-    metrics = outcome.compute_metrics(rounds)
+    metrics = outcome.measure()
     checks = tuple(outcome.list_checks(metrics))
     return Recording(
         manifest_toml=render_manifest(run.manifest),
@@ -312,7 +282,7 @@ def create_recording(run: Run, *, replay: str) -> Recording:
         healed_ms=run.faults.healed_ms,
         verdict=compute_verdict(checks),
         metrics=metrics,
-        rounds=rounds,
+        rounds=tuple(outcome.list_rounds()),
         answers=tuple(outcome.list_answers()),
         comparisons=tuple(outcome.list_comparisons()),
         phases=tuple(outcome.list_phases()),
@@ -345,39 +315,6 @@ def list_events(run: Run) -> Iterator[dict[str, object]]:
             "event": event,
             **dict(fields),
         }
-
-
-def compute_verdict(checks: Sequence[CheckRow]) -> VerdictKind:
-    """Return the worst kind among the checks that failed."""
-    failed = [check.kind for check in checks if not check.is_ok]
-    return max(failed, key=SEVERITY.index, default=VerdictKind.OK)
-
-
-def compute_majority(report: RoundReport) -> str | None:
-    """Return the answer that most seats gave; ties by a hash of round and answer."""
-    if report.status is Status.FAILED or not report.ranking:
-        return None
-
-    def rank(place: int) -> tuple[int, bytes]:
-        candidate = report.ranking[place]
-        tie = hashlib.sha256(report.round_id + candidate.index.to_bytes(2, "big")).digest()
-        return len(candidate.authors), tie
-
-    return report.ranking[max(range(len(report.ranking)), key=rank)].text
-
-
-def _is_right(text: str | None, truth: str | None) -> bool | None:
-    if text is None or truth is None:
-        return None
-    return canonical_key(text.encode("utf-8")) == canonical_key(truth.encode("utf-8"))
-
-
-def _share(rows: Sequence[RoundRow], has: Callable[[RoundRow], bool]) -> float | None:
-    return sum(map(has, rows)) / len(rows) if rows else None
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
 
 
 def _get_level(model: object, name: str) -> float | None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from consensus.errors import ConfigError
 from sim_net.manifest import Manifest
-from sim_net.outcome import Outcome, compute_verdict
+from sim_net.outcome import Outcome
 from sim_net.records import CheckRow, VerdictKind
 from sim_net.replay import Line, open_line
 from sim_net.run import Run
+from sim_net.summary import compute_verdict
 
 TRIES_MAX = 200
 CALM = ("loss", "duplication", "reordering", "corruption")
@@ -39,7 +40,7 @@ def run_line(line: Line) -> tuple[Failure | None, tuple[CheckRow, ...], str]:
     run = Run(manifest, seed=line.seed)
     run.execute()
     outcome = Outcome(run)
-    checks = tuple(outcome.list_checks(outcome.compute_metrics(tuple(outcome.list_rounds()))))
+    checks = tuple(outcome.list_checks(outcome.measure()))
     return find_failure(checks, run.world.trace_digest), checks, run.world.trace_digest
 
 

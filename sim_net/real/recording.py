@@ -1,13 +1,10 @@
 """Turns what a real run left behind into the rows of every testnet: from verified receipts and logs only."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from statistics import fmean
 
 from consensus.verify import VerifiedRound
-from ranking.baselines import majority
-from ranking.merge import canonical_key
 from sim_net.expectations import check_expectation
 from sim_net.manifest import Manifest
 from sim_net.manifest_file import render_manifest
@@ -28,13 +25,18 @@ from sim_net.records import (
     RoundRow,
     VerdictKind,
 )
+from sim_net.summary import (
+    JUDGE_WEIGHT,
+    UNFINISHED,
+    compute_majority,
+    compute_metrics,
+    compute_verdict,
+    is_right,
+)
 from swarm.edge.event_log import SCHEMA
 from swarm.edge.report import RoundReport, create_report
 
 HONEST = "honest"
-JUDGE_WEIGHT = 1.0  # every judge counts alike until a ledger says otherwise
-SEVERITY = (VerdictKind.OK, VerdictKind.EXPECTATION, VerdictKind.LIVENESS, VerdictKind.SAFETY)
-UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,12 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
     missing = tuple(_list_missing(findings, rounds))
     peers = tuple(_list_peers(findings, facts.models))
     metrics = compute_metrics(
-        rows, missing=missing, accusations=accusations, peers=peers, forks=_count_forks(checks)
+        rows,
+        missing=missing,
+        accusations=accusations,
+        peers=peers,
+        forks=_count_forks(checks),
+        beyond_assumption=0,
     )
     expected = (check_expectation(text) for text in facts.manifest.expect)
     checks += tuple(
@@ -104,28 +111,9 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
     )
 
 
-def compute_verdict(checks: Sequence[CheckRow]) -> VerdictKind:
-    """Return the worst kind among the checks that do not hold."""
-    failed = [row.kind for row in checks if not row.is_ok]
-    return max(failed, key=SEVERITY.index, default=VerdictKind.OK)
-
-
-def compute_majority(report: RoundReport) -> str | None:
-    """Return the answer that most seats gave, ties by a hash under the round's id; None without a ranking."""
-    by_index = {candidate.index: candidate for candidate in report.ranking}
-    authors = [by_index[index].authors for index in sorted(by_index)]
-    return by_index[majority(authors=authors, seed=report.round_id)[0]].text if authors else None
-
-
 def _read_round(findings: Findings, asked: AskedRound) -> ReadRound:
     verified = findings.get_verified(asked.round_id)
     return ReadRound(asked, verified, create_report(verified) if verified is not None else None)
-
-
-def _is_right(text: str | None, truth: str | None) -> bool | None:
-    if text is None or truth is None:
-        return None
-    return canonical_key(text.encode("utf-8")) == canonical_key(truth.encode("utf-8"))
 
 
 def _make_round_row(findings: Findings, manifest: Manifest, one: ReadRound) -> RoundRow:
@@ -145,9 +133,9 @@ def _make_round_row(findings: Findings, manifest: Manifest, one: ReadRound) -> R
         steps=len(one.verified.closed) - 1 if one.verified is not None else 0,
         winner=winner,
         majority=popular,
-        is_right=_is_right(winner, truth),
-        is_majority_right=_is_right(popular, truth),
-        has_right_answer=any(_is_right(text, truth) for text in texts) if texts else None,
+        is_right=is_right(winner, truth),
+        is_majority_right=is_right(popular, truth),
+        has_right_answer=any(is_right(text, truth) for text in texts) if texts else None,
         is_winner_adversarial=False if winner is not None else None,
         p_best=report.p_best if report is not None else None,
         flip_estimate=report.flip_estimate if report is not None else None,
@@ -204,7 +192,7 @@ def _list_answers(findings: Findings, rounds: Sequence[ReadRound]) -> Iterator[A
                     candidate=candidate.index,
                     rank=rank,
                     strength=candidate.strength if candidate.p_best is not None else None,
-                    is_right=_is_right(candidate.text, one.asked.truth),
+                    is_right=is_right(candidate.text, one.asked.truth),
                     is_adversarial=False,
                 )
 
@@ -308,48 +296,3 @@ def _number_rounds(findings: Findings) -> Mapping[bytes | None, int]:
 
 def _count_forks(checks: Sequence[CheckRow]) -> int:
     return sum(row.name == "agreement" and not row.is_ok for row in checks)
-
-
-def compute_metrics(
-    rounds: Sequence[RoundRow],
-    *,
-    missing: Sequence[MissingRow],
-    accusations: Sequence[AccusationRow],
-    peers: Sequence[PeerRow],
-    forks: int,
-) -> dict[str, float]:
-    """Return the metrics of `sim_net.metrics`, those that nothing was measured of left out."""
-    finished = [row for row in rounds if row.status != UNFINISHED]
-    known = [row for row in finished if row.has_right_answer is not None]
-    possible = [row for row in known if row.has_right_answer]
-    waits = sorted(row.closed_ms - row.asked_ms for row in rounds if row.closed_ms is not None)
-    strong = [row.p_best for row in finished if row.p_best is not None]
-    metrics: dict[str, float | None] = {
-        "rounds": len(rounds),
-        "finished": _share(rounds, lambda row: row.status != UNFINISHED),
-        "full": _share(rounds, lambda row: row.status == "full"),
-        "partial": _share(rounds, lambda row: row.status == "partial"),
-        "failed": _share(rounds, lambda row: row.status == "failed"),
-        "accuracy": _share(possible, lambda row: bool(row.is_right)),
-        "accuracy_all": _share(known, lambda row: bool(row.is_right)),
-        "majority": _share(possible, lambda row: bool(row.is_majority_right)),
-        "majority_all": _share(known, lambda row: bool(row.is_majority_right)),
-        "oracle": _share(known, lambda row: bool(row.has_right_answer)),
-        "adversarial_wins": _share(finished, lambda row: bool(row.is_winner_adversarial)),
-        "evidence": 0,
-        "blamed_honest": sum(row.is_evidence for row in accusations),
-        "beyond_assumption": 0,
-        "latency_p50_ms": waits[len(waits) // 2] if waits else None,
-        "latency_p95_ms": waits[min(len(waits) - 1, len(waits) * 95 // 100)] if waits else None,
-        "messages": sum(row.sent_messages for row in peers),
-        "megabytes": sum(row.sent_bytes for row in peers) / 1e6,
-        "forks": forks,
-        "mean_p_best": fmean(strong) if strong else None,
-        "steps_mean": fmean(row.steps for row in finished) if finished else None,
-        "missing_honest": len(missing),
-    }
-    return {name: float(value) for name, value in metrics.items() if value is not None}
-
-
-def _share(rows: Sequence[RoundRow], has: Callable[[RoundRow], bool]) -> float | None:
-    return sum(map(has, rows)) / len(rows) if rows else None
