@@ -150,7 +150,7 @@ def get_metric_share(recording: Recording, name: str) -> Share | None:
 
 
 def compare_with_majority(rounds: Sequence[RoundRow]) -> Difference | None:
-    """Return how much oftener the winner is right than a plain majority, over the rounds that can be judged."""
+    """Return how much oftener the winner is right than a plain majority, where it is known."""
     known = [row for row in rounds if is_judged(row)]
     return compute_difference([(row.is_right is True, row.is_majority_right is True) for row in known])
 
