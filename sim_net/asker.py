@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REPEAT_MS = 2_000  # links come and go; asking twice is harmless
 REPEATS_MAX = 1_000
+LIES_MAX = 3
 CHUNKS_MAX = -(-RECEIPT_BYTES_MAX // CHUNK_BYTES)
 
 
@@ -96,7 +97,8 @@ class SimAsker:
         for index, signed in sorted_.items():
             self.world.carry_from_asker(index, encode(AskMessage(signed)))
         for key in asking.closed:
-            self._fetch(asking, key)
+            if asking.lies.count(key) <= LIES_MAX:
+                self._fetch(asking, key)
         self.world.at(REPEAT_MS, lambda: self._repeat(asking, sorted_, count + 1))
 
     def on_message(self, node: int, data: bytes) -> None:
@@ -129,7 +131,7 @@ class SimAsker:
     def _on_chunk(self, asking: Asking, key: PeerKey, chunk: ReceiptChunk) -> None:
         chunks = asking.chunks.setdefault(key, {})
         is_next = chunk.index == len(chunks) and 1 <= chunk.count <= CHUNKS_MAX
-        if asking.receipt is not None or not is_next or key in asking.lies:
+        if asking.receipt is not None or not is_next or asking.lies.count(key) > LIES_MAX:
             return
         chunks[chunk.index] = chunk.data
         if len(chunks) < chunk.count:
@@ -144,7 +146,9 @@ class SimAsker:
         )
         verified = verdict.round
         if not verdict.is_trusted or verified is None or verified.facts.round_id != asking.round_id:
+            # Bytes may have been lost or changed on the way: it is asked again, a few times.
             asking.lies.append(key)
+            chunks.clear()
             return
         asking.receipt, asking.verified = data, verified
         asking.closed_ms = self.world.now_ms

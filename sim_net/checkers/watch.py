@@ -141,7 +141,10 @@ class Watch(Observer):
         message = decode_cached(send.data)
         if not isinstance(message, StatementMessage | RevealMessage | ProposalMessage | CommitsMessage):
             return
-        round_ = self.world.nodes[node].state.seats[message.round].round
+        seat = self.world.nodes[node].state.seats.get(message.round)
+        if seat is None:
+            return  # read from its disk for a late seat: nothing new is said
+        round_ = seat.round
         self._note_round(node, round_)
         own = [one for one in _get_signed(message) if one.seat == round_.desk.seat]
         for signed in own:

@@ -38,6 +38,7 @@ from consensus.receipt import RECEIPT_BYTES_MAX, get_result, open_receipt
 from consensus.round import ABANDONED_KEY, Round
 from models.contract import ModelInfo
 from swarm.core.actions import Action, Emit, LoadReceipt, Penalise, Send
+from swarm.core.archive import ARCHIVES_MAX, Archive, open_archive
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
@@ -81,6 +82,15 @@ class ReceiptTicket:
     index: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveTicket:
+    """A late seat's message that waits for its round to be read from disk."""
+
+    round_id: bytes
+    sender: PeerKey
+    message: SeatMessage
+
+
 @dataclass(slots=True)
 class NodeState:
     """Everything a node knows."""
@@ -89,7 +99,9 @@ class NodeState:
     numbers: Numbers = field(default_factory=Numbers)
     seats: dict[bytes, Seat] = field(default_factory=dict)
     asked: dict[bytes, bytes] = field(default_factory=dict)
-    tickets: dict[int, ReceiptTicket] = field(default_factory=dict)
+    known: dict[bytes, None] = field(default_factory=dict)  # every round it ever had a seat in
+    archives: dict[bytes, Archive] = field(default_factory=dict)
+    tickets: dict[int, ReceiptTicket | ArchiveTicket] = field(default_factory=dict)
     is_halted: bool = False
 
 
@@ -181,6 +193,7 @@ def _on_started(state: NodeState, started: Started) -> list[Action]:
     for record in started.records:
         if record.table is Table.SIGNED and record.key.startswith(ASKER_PREFIX):
             state.asked[record.key] = record.value
+            state.known[record.value] = None
         else:
             by_round.setdefault(record.round_id, []).append(record)
     actions: list[Action] = [Emit(None, "node_started", (("rounds", len(by_round)),))]
@@ -279,13 +292,42 @@ def _on_seat_message(state: NodeState, message: SeatMessage, received: Received)
     seat = state.seats.get(message.round)
     if seat is None:
         # Early (its question is still on the way, and is sent again) or long over: never a fault.
-        return []
+        return _answer_late_seat(state, message, received)
     sender = seat.round.desk.facts.committee.get_seat(received.sender)
     try:
         seat.round.on_message(message, sender, received.at_ms)
     except (PeerError, LimitExceeded) as exc:
         return [*seat.run(), Penalise(received.sender, exc.message)]
     return seat.run()
+
+
+def _answer_late_seat(state: NodeState, message: SeatMessage, received: Received) -> list[Action]:
+    """Help a seat that is still in a round that this node has finished and forgotten."""
+    round_id = message.round
+    archive = state.archives.get(round_id)
+    if archive is not None:
+        answers = archive.answer(message, received.sender, received.at_ms)
+        return [Send(received.sender, encode(answer)) for answer in answers]
+    is_read = any(
+        isinstance(ticket, ArchiveTicket) and ticket.round_id == round_id for ticket in state.tickets.values()
+    )
+    if round_id not in state.known or is_read:
+        return []  # it repeats itself; by then the round is at hand
+    return _load_receipt(state, ArchiveTicket(round_id, received.sender, message))
+
+
+def _open_archive(state: NodeState, ticket: ArchiveTicket, receipt: bytes, now_ms: int) -> list[Action]:
+    try:
+        archive = open_archive(receipt, state.config.network)
+        answers = archive.answer(ticket.message, ticket.sender, now_ms)
+    except VerificationError as exc:
+        return [Emit(ticket.round_id, "receipt_damaged", (("reason", exc.message),))]
+    except (PeerError, LimitExceeded) as exc:
+        return [Penalise(ticket.sender, exc.message)]
+    state.archives[ticket.round_id] = archive
+    while len(state.archives) > ARCHIVES_MAX:
+        del state.archives[next(iter(state.archives))]
+    return [Send(ticket.sender, encode(answer)) for answer in answers]
 
 
 def _on_question(state: NodeState, signed: SignedQuestion, received: Received) -> list[Action]:
@@ -316,6 +358,7 @@ def _on_question(state: NodeState, signed: SignedQuestion, received: Received) -
     if seat is None:
         return []
     state.asked[slot] = round_id
+    state.known[round_id] = None
     return _open_round(state, seat, signed, slot, received.at_ms)
 
 
@@ -355,7 +398,7 @@ def _on_receipt_request(state: NodeState, sender: PeerKey, round_id: bytes, inde
     return _load_receipt(state, ReceiptTicket(sender, round_id, index))
 
 
-def _load_receipt(state: NodeState, ticket: ReceiptTicket) -> list[Action]:
+def _load_receipt(state: NodeState, ticket: ReceiptTicket | ArchiveTicket) -> list[Action]:
     request_id = state.numbers.take()
     state.tickets[request_id] = ticket
     return [LoadReceipt(request_id, ticket.round_id)]
@@ -365,6 +408,8 @@ def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     ticket = state.tickets.pop(loaded.request_id, None)
     if ticket is None or loaded.receipt is None:
         return []
+    if isinstance(ticket, ArchiveTicket):
+        return _open_archive(state, ticket, loaded.receipt, loaded.at_ms)
     if ticket.index is not None:
         try:
             return [_make_chunk(ticket.key, ticket.round_id, ticket.index, loaded.receipt)]
