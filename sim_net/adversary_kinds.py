@@ -79,6 +79,17 @@ ADVERSARY_KINDS: Mapping[str, AdversaryKind] = MappingProxyType(
         ),
         "two-faced-proposer": AdversaryKind(about="Proposes one value to one camp, another to the other."),
         "vote-equivocator": AdversaryKind(about="Votes for the value to one camp, for nothing to the other."),
+        "chaotic": AdversaryKind(
+            about="Says to each seat what comes to its mind: its word, another, the opposite, or nothing.",
+            options=(
+                Key(
+                    name="honesty",
+                    form=Form.NUMBER,
+                    about="Probability that a message leaves as it should.",
+                    default=0.4,
+                ),
+            ),
+        ),
         "silent": AdversaryKind(about="Hears everything and never says a word."),
         "slow-sender": AdversaryKind(
             about="Says everything late: just before or just after it would still count.",
@@ -94,7 +105,11 @@ ADVERSARY_KINDS: Mapping[str, AdversaryKind] = MappingProxyType(
         ),
         "malformed-sender": AdversaryKind(about="Sends bytes that are no message, or none of this round."),
         "flooder": AdversaryKind(
-            about="Sends far more than anyone can use, under signatures that do not hold."
+            about="Sends far more than anyone can use, under signatures that do not hold.",
+            options=(
+                _integer("frames", "Frames of one burst.", 1, 100_000, 40),
+                _integer("bursts", "Bursts a round.", 1, 1_000, 4),
+            ),
         ),
         "replayer": AdversaryKind(
             about="Sends what others said again and again, as if it were its own.", options=(_COPIES,)

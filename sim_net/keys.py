@@ -19,6 +19,10 @@ DAY_MS = 86_400_000
 RUN_MS_MAX = 7 * DAY_MS
 LOGITS_MAX = 10.0
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+_REAL = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+DISTRIBUTION_PATTERN = (
+    rf"^((constant|exponential)\({_REAL}\)|(uniform|normal|lognormal)\({_REAL}, ?{_REAL}\))$"
+)
 _KNOWN_SHOWN_MAX = 12
 
 Value = bool | int | float | str | tuple[int, ...] | tuple[str, ...] | tuple[tuple[int, ...], ...]

@@ -22,7 +22,8 @@ from sim_net.keys import (
     make_suggestion,
 )
 from sim_net.manifest import Manifest
-from sim_net.manifest_file import SIDES, load_document, read_document, to_document
+from sim_net.manifest_file import load_document, read_document, to_document
+from sim_net.manifest_tables import SIDES
 
 ORIGIN = "--set"
 CHANGE_CHARS_MAX = 4_096

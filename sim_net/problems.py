@@ -47,9 +47,7 @@ class ManifestError(ConfigError):
         lines = [f"  {problem.describe()}" for problem in self.problems]
         if len(every) > PROBLEMS_TOLD_MAX:
             lines.append(f"  and {len(every) - PROBLEMS_TOLD_MAX} more")
-        super().__init__(
-            "\n".join([f"{origin}: {len(every)} problems", *lines]), remedy="mend them one by one"
-        )
+        super().__init__("\n".join([f"{origin}: {len(every)} problems", *lines]))
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from consensus.errors import ConfigError
 from sim_net.distributions import parse_distribution
 from sim_net.durations import DURATION_EXAMPLES, parse_duration, render_duration
-from sim_net.keys import Form, Key, Value, make_suggestion
+from sim_net.keys import DISTRIBUTION_PATTERN, Form, Key, Value, make_suggestion
 
 _SHOWN_CHARS_MAX = 60
+_TELLING_MAX = 1_000_000
 _TYPE_NAMES: Mapping[type, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -52,8 +53,10 @@ def describe_values(key: Key) -> str:
     """Return what a key accepts, in words."""
     zero = "0 or " if key.is_zero_special else ""
     match key.form:
-        case Form.INTEGER | Form.NUMBER:
-            return f"{zero}{key.form} of {key.least:.20g} to {key.most:.20g}"
+        case Form.INTEGER:
+            return f"{zero}{key.form} of {int(key.least)} to {int(key.most)}"
+        case Form.NUMBER:
+            return f"{zero}{key.form} of {key.least:g} to {key.most:g}"
         case Form.DURATION:
             bounds = f"{render_duration(int(key.least))} to {render_duration(int(key.most))}"
             return f"{'0s or ' if zero else ''}a duration of {bounds}, such as {DURATION_EXAMPLES}"
@@ -69,6 +72,20 @@ def describe_values(key: Key) -> str:
             return f"{key.form}, {key.most:.0f} at most"
         case Form.FLAG:
             return str(key.form)
+
+
+def describe_bounds(key: Key) -> str:
+    """Return the bounds of a key or its choices for a comment; empty where they say nothing to people."""
+    zero = "0 or " if key.is_zero_special else ""
+    match key.form:
+        case Form.INTEGER if key.most <= _TELLING_MAX:
+            return f"{zero}{key.least:.0f} to {key.most:.0f}."
+        case Form.NUMBER:
+            return f"{key.least:g} to {key.most:g}."
+        case Form.TEXT if key.choices:
+            return f"One of {', '.join(key.choices)}."
+        case _:
+            return ""
 
 
 def _is_within(key: Key, value: float) -> bool:
@@ -117,6 +134,8 @@ def _read_distribution(key: Key, value: object) -> Value:
     if not isinstance(value, str) or len(value) > key.most:
         raise _refuse(key, value)
     parse_distribution(value)
+    if re.fullmatch(DISTRIBUTION_PATTERN, value) is None:  # "1e3", "+4" or a stray space: one way to write it
+        raise _refuse(key, value)
     return value
 
 

@@ -1,6 +1,5 @@
 """The `peerage` command: groups are loaded only when used, so that help stays fast."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +9,20 @@ import click
 from consensus.errors import PeerageError
 from models.errors import ModelError
 from swarm.cli.exits import Exit, find_cause, get_exit, is_interrupt, report_error
+from swarm.cli.lazy import LazyCommand, LazyGroup
 from swarm.cli.settings import load_defaults
 
 COMMANDS = {
-    "ask": ("swarm.cli.ask", "ask", "Ask a swarm of local peers a question."),
-    "config": ("swarm.cli.config", "config", "Show where settings come from."),
-    "completion": ("swarm.cli.completion", "completion", "Print a shell completion script."),
-    "demo": ("swarm.cli.demo", "demo", "Two questions with known truth, answered, ranked and verified."),
-    "models": ("swarm.cli.models", "models", "List, fetch and describe models."),
-    "receipt": ("swarm.cli.receipt", "receipt", "Read a receipt."),
-    "verify": ("swarm.cli.verify", "verify", "Verify a receipt offline."),
+    "ask": LazyCommand("swarm.cli.ask", "ask", "Ask a swarm of local peers a question."),
+    "config": LazyCommand("swarm.cli.config", "config", "Show where settings come from."),
+    "completion": LazyCommand("swarm.cli.completion", "completion", "Print a shell completion script."),
+    "demo": LazyCommand(
+        "swarm.cli.demo", "demo", "Two questions with known truth, answered, ranked and verified."
+    ),
+    "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
+    "receipt": LazyCommand("swarm.cli.receipt", "receipt", "Read a receipt."),
+    "testnet": LazyCommand("swarm.cli.testnet", "testnet", "Experiments with a hostile network, repeatable."),
+    "verify": LazyCommand("swarm.cli.verify", "verify", "Verify a receipt offline."),
 }
 
 
@@ -30,26 +33,10 @@ class Verbosity:
     is_verbose: bool = False
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
+class MainGroup(LazyGroup):
+    """All commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command), "commands are click commands"
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
+    lazy_commands = COMMANDS
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -61,7 +48,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=MainGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PEERAGE"},
 )
 @click.option("-v", "--verbose", is_flag=True, help="Add the traceback to errors.")
