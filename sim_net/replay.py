@@ -6,6 +6,7 @@ never runs something else than it was printed for.
 """
 
 import hashlib
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from sim_net.outcome import get_version
 from sim_net.overrides import apply_overrides, without
 
 DIGEST_CHARS = 12
+_PLAIN = re.compile(r"[\w@%+=:,./()\-\[\]]+", re.ASCII)
 _EXAMPLE = "copy it whole, with its quotes, as a run printed it"
 
 
@@ -49,12 +51,20 @@ class Line:
         words += [f"without={drop}" for drop in self.drops]
         if self.digest:
             words.append(f"manifest={self.digest}")
-        return shlex.join(words)
+        return " ".join(map(_quote, words))
 
     @property
     def command(self) -> str:
         """The command that replays it."""
         return f"peerage testnet replay {shlex.quote(self.render())}"
+
+
+def _quote(word: str) -> str:
+    """Quote a word for `shlex.split`, with the quotes that look well inside those of a shell."""
+    if _PLAIN.fullmatch(word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def parse_line(text: str) -> Line:

@@ -3,7 +3,7 @@
 The plants are those of tests/consensus/test_planted_bugs.py and a few that only a whole world can show.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -45,7 +45,7 @@ def decide_by_floats(patch: Patch) -> None:
             self.machine = machine
 
         def compute(
-            self, facts: RoundFacts, closed: list[ClosedStep], openings: dict[int, Opening]
+            self, facts: RoundFacts, closed: Sequence[ClosedStep], openings: Mapping[int, Opening]
         ) -> Outcome:
             outcome = super().compute(facts, closed, openings)
             rounded = outcome.value.p_best_q16 * (1.0 + self.machine % 2 * 1e-4)
