@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sim_net.injections import FAMILIES
 from sim_net.keys import ROUNDS_MAX, Form, Key
 from sim_net.manifest import AdversarySettings
 
@@ -35,6 +36,15 @@ def _integer(name: str, about: str, least: int, most: int, default: int) -> Key:
 
 
 _COPIES = _integer("copies", "Statements it repeats for each that it hears.", 1, 100, 3)
+
+
+_PUSHERS = Key(
+    name="pushers",
+    form=Form.NUMBER,
+    about="Share of them that push, at least one peer.",
+    least=0.01,
+    default=0.2,
+)
 
 
 def _judging(about: str, *options: Key) -> AdversaryKind:
@@ -124,23 +134,43 @@ ADVERSARY_KINDS: Mapping[str, AdversaryKind] = MappingProxyType(
             is_peer=False,
             options=(_integer("every", "Which questions: one in so many.", 1, ROUNDS_MAX, 1),),
         ),
-        "colluding-clique": _judging("Give one wrong answer together, and always prefer it."),
-        "tactical-down-voter": _judging(
-            "Judges honestly except against the strongest rivals of its own answer."
+        "colluding-clique": _judging(
+            "They give one wrong answer together, always prefer it, and toss a coin about the rest."
         ),
-        "inverter": _judging("Prefers the worse answer."),
+        "tactical-down-voter": _judging(
+            "They give one wrong answer together, vote its best rival down, and judge the rest honestly."
+        ),
+        "inverter": _judging("Prefers the worse answer: every verdict is the honest one upside down."),
         "random-judge": _judging("Judges by tossing a coin."),
-        "copycat": _judging("Gives back somebody else's answer instead of its own work."),
-        "shill": _judging("Prefers the answers of one friend, whatever they say."),
-        "rotating-shill": _judging("Prefers one of its friends, another every round."),
+        "copycat": _judging("They give identical copies of one agreed wrong answer, and prefer them."),
+        "shill": _judging(
+            "Some push one wrong answer; the others answer honestly and vote for it.", _PUSHERS
+        ),
+        "rotating-shill": _judging(
+            "Some push one wrong answer, others of them every round; all vote for it.",
+            _PUSHERS,
+            _integer("every", "Rounds after which others push.", 1, ROUNDS_MAX, 1),
+        ),
         "sleeper": _judging(
-            "Honest until it wakes, then colludes with the other sleepers.",
+            "Honest until the round in which it wakes, then a colluding clique.",
             _integer("wakes", "First round, from 0, in which it is not honest.", 0, ROUNDS_MAX, 10),
         ),
-        "length-gamer": _judging("Gives long empty answers."),
-        "prompt-injector": _judging("Gives answers that tell the judge to prefer them."),
-        "lazy-judge": _judging("Judges without reading: always prefers what is shown first."),
-        "cheap-signal": _judging("Judges by a sign that is cheap to fake, such as sounding sure."),
+        "length-gamer": _judging(
+            "Pads its answer with empty words, to please judges that like length; judges honestly.",
+            _integer("words", "Words that it adds.", 1, 100, 40),
+        ),
+        "prompt-injector": _judging(
+            "Gives a wrong answer dressed in orders to the judge; judges honestly.",
+            Key(
+                name="family",
+                form=Form.TEXT,
+                about="Family of hostile texts; all of them without it.",
+                most=64,
+                choices=FAMILIES,
+            ),
+        ),
+        "lazy-judge": _judging("Judges without reading: to it all answers are equal."),
+        "cheap-signal": _judging("Judges by length alone: the longer answer wins."),
     }
 )
 

@@ -187,23 +187,22 @@ def to_document(manifest: Manifest) -> _Values:
     All tables are written out, so that a later default changes no kept manifest; of faults and adversaries
     only what is not the default.
     """
-    document: dict[str, object] = {"schema": MANIFEST_SCHEMA, **_to_table(manifest, TOP_KEYS)}
+    plain = Manifest(name="plain")
+    document: dict[str, object] = {"schema": MANIFEST_SCHEMA, **_to_table(manifest, plain, TOP_KEYS)}
     for name, keys in SECTIONS.items():
-        document[name] = _to_table(getattr(manifest, name), keys)
+        document[name] = _to_table(getattr(manifest, name), getattr(plain, name), keys)
     document["adversary"] = [_from_adversary(adversary) for adversary in manifest.adversaries]
     document["fault"] = [_from_fault(fault) for fault in manifest.faults]
     return document
 
 
-def _to_table(settings: object, keys: tuple[Key, ...]) -> _Values:
-    return {
-        key.name: to_plain(key, value)
-        for key in keys
-        if (value := _get_value(settings, key)) not in _LEFT_OUT
-    }
-
-
-_LEFT_OUT = ("",)  # an empty text says what a missing one says
+def _to_table(settings: object, plain: object, keys: tuple[Key, ...]) -> _Values:
+    table: dict[str, object] = {}
+    for key in keys:
+        value = _get_value(settings, key)
+        if value != "" or _get_value(plain, key) != "":  # an empty default says what a missing key says
+            table[key.name] = to_plain(key, value)
+    return table
 
 
 def _get_value(settings: object, key: Key) -> Value:

@@ -335,3 +335,9 @@ def test_what_means_nothing_for_a_fault_is_not_written() -> None:
     text = render_manifest(Manifest(name="one", faults=(fault,)))
     assert "count" not in text
     assert read(text).faults == (FaultSettings(kind="weather", options={"loss": 0.5}),)
+
+
+def test_an_empty_text_is_not_the_same_as_a_default_that_is_not_empty() -> None:
+    manifest = read(HEAD + '[models]\nkind = "recorded"\ncache = "calls.db"\ninner = ""')
+    assert manifest.models.inner == ""
+    assert read(render_manifest(manifest)) == manifest

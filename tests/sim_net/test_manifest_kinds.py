@@ -14,6 +14,7 @@ from sim_net.adversary_kinds import (
 from sim_net.assumption import compute_byzantine_max, is_within_assumption
 from sim_net.fault_kinds import FAULT_KINDS
 from sim_net.faults import STRIKES
+from sim_net.judging import JUDGING_ADVERSARIES
 from sim_net.keys import ADVERSARY_KEYS, FAULT_KEYS, SECTIONS, TOP_KEYS
 from sim_net.manifest import AdversarySettings, FaultSettings, Manifest, SwarmSettings
 
@@ -47,9 +48,17 @@ def test_every_byzantine_class_has_its_kind_with_its_options(name: str) -> None:
     assert kind.is_peer == (name in REGISTRY)
 
 
-def test_every_byzantine_kind_has_its_class() -> None:
-    named = [name for name, kind in ADVERSARY_KINDS.items() if kind.is_byzantine or not kind.is_peer]
-    assert sorted(named) == sorted([*REGISTRY, *ASKER_REGISTRY])
+@pytest.mark.parametrize("name", JUDGING_ADVERSARIES)
+def test_every_lying_judge_or_author_has_its_kind_with_its_options(name: str) -> None:
+    kind = ADVERSARY_KINDS[name]
+    known = {key.field: "" if key.default is None else key.default for key in kind.options}
+    assert known == dict(JUDGING_ADVERSARIES[name].defaults)
+    assert kind.is_peer
+    assert not kind.is_byzantine
+
+
+def test_every_kind_has_its_class() -> None:
+    assert sorted(ADVERSARY_KINDS) == sorted([*REGISTRY, *ASKER_REGISTRY, *JUDGING_ADVERSARIES])
 
 
 def test_plugins() -> None:
