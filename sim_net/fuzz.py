@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from consensus.committee import compute_tolerated
 from sim_net.adversaries import REGISTRY
+from sim_net.fault_kinds import FAULT_KINDS
 from sim_net.manifest import (
     AdversarySettings,
     FaultSettings,
@@ -108,13 +109,14 @@ def _draw_fault(dice: random.Random, peers: int, kind: str, *, is_single: bool) 
     is_again = not is_single and dice.random() < 0.4
     # A forgetful peer is drawn once and for all: another at every strike would be more than one.
     victims = (dice.randrange(peers),) if is_single else ()
+    count = dice.randint(1, max(1, peers // 2))
     return FaultSettings(
         kind=kind,
         at_ms=at_ms,
         every_ms=dice.randrange(500, 6_000) if is_again else 0,
         lasts_ms=0 if kind in _MOMENTARY else dice.randrange(100, 8_000),
         peers=victims,
-        count=1 if victims else dice.randint(1, max(1, peers // 2)),
+        count=1 if victims or not FAULT_KINDS[kind].takes_peers else count,
         options=_draw_options(dice, kind),
     )
 

@@ -41,7 +41,7 @@ from sim_net.world import World
 from swarm.core.outbox import Outbox
 from tests.consensus.receipt_cases import CASES, Case
 from tests.consensus.receipt_kit import get_kit
-from tests.sim_net.scenarios import MODEL
+from tests.sim_net.kit import MODEL
 
 Patch = pytest.MonkeyPatch
 

@@ -24,7 +24,7 @@ from sim_net.checkers.watch import Watch
 from sim_net.manifest import NetworkSettings
 from sim_net.world import World
 from swarm.core.records import Table
-from tests.sim_net.scenarios import END_MS, MODEL
+from tests.sim_net.kit import END_MS, MODEL
 
 
 def run_with(

@@ -96,14 +96,15 @@ PLANTS: dict[str, Callable[[Patch], None]] = {
 }
 
 
-# Shows itself only where one kind of adversary happens to propose: looked for in that adversary's scenario.
+# These show themselves to one kind of adversary only: they are looked for in its scenario.
 STUFFED = Line(
     "thieves",
     0,
     sets=("rounds=6", "swarm.peers=4"),
     drops=("adversary.0", "adversary.1", "adversary.2"),
 )
-SOURCES = {"let one list name a seat again and again": STUFFED}
+STOLEN = replace(STUFFED, drops=("adversary.1", "adversary.2", "adversary.3"))
+SOURCES = {"let one list name a seat again and again": STUFFED, "adopt foreign commits": STOLEN}
 
 
 def find(name: str) -> tuple[Line, Failure]:

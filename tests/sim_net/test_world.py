@@ -1,9 +1,5 @@
 """Rounds in virtual time: quiet ones, seats that die, networks that break and heal, and the world itself."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from consensus.decision import Status
@@ -17,9 +13,8 @@ from sim_net.recorder import Recorder
 from sim_net.world import World
 from swarm.core.records import Record, Table
 from tests.consensus.receipt_kit import MuteModel
-from tests.sim_net.scenarios import END_MS, MODEL, make_scenario, run_seed
+from tests.sim_net.kit import END_MS, MODEL
 
-ROOT = Path(__file__).parents[2]
 TEXT = "What is 7 times 12?"
 
 
@@ -254,41 +249,6 @@ def test_every_message_twice_changes_no_result() -> None:
 # -- the world itself --------------------------------------------------------------------------------
 
 
-def get_trace(seed: int) -> str:
-    scenario = run_seed(seed)
-    results = sorted(closed.result.hex() for closed in scenario.world.closed.values())
-    return scenario.world.trace_digest + "".join(results)
-
-
-@pytest.mark.parametrize("seed", [3, 24, 41])
-def test_one_seed_is_one_trace(seed: int) -> None:
-    assert get_trace(seed) == get_trace(seed)
-    assert get_trace(seed) != get_trace(seed + 1)
-
-
-def test_a_trace_is_the_same_in_another_process_whatever_the_hash_seed() -> None:
-    script = (
-        "from contextlib import redirect_stdout; from io import StringIO\n"
-        "from tests.sim_net.test_world import get_trace\n"
-        "with redirect_stdout(StringIO()): traces = [get_trace(seed) for seed in (3, 24, 41)]\n"
-        "print(traces)\n"
-    )
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        ).stdout
-        for hash_seed in ("1", "4242")
-    ]
-    assert outputs[0] == outputs[1]
-    assert outputs[0].strip() == str([get_trace(seed) for seed in (3, 24, 41)])
-
-
 def test_the_same_question_gets_the_same_result_whatever_the_network_does() -> None:
     """Result digests depend on who answered what, not on when: full rounds agree across weathers."""
     results = set()
@@ -314,14 +274,6 @@ def test_a_disk_refuses_a_second_statement_for_a_slot() -> None:
         disk.write([Record(Table.SIGNED, b"r", b"slot", b"two")])
     with pytest.raises(SignedTwiceError, match="signed twice"):
         disk.write([Record(Table.RECEIPT, b"r", b"", b"1"), Record(Table.RECEIPT, b"r", b"", b"2")])
-
-
-def test_scenarios_differ_and_say_how_to_replay_them() -> None:
-    scenarios = [make_scenario(seed) for seed in range(60)]
-    kinds = {type(one).__name__ for scenario in scenarios for one in scenario.adversaries}
-    assert len(kinds) > 12
-    assert "run_seed(59)" in scenarios[59].replay
-    assert all(len(one.adversaries) <= (len(one.world.nodes) - 1) // 3 for one in scenarios)
 
 
 def test_a_world_that_never_rests_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
