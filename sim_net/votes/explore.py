@@ -34,10 +34,14 @@ BOTH = 0b11
 
 @dataclass(frozen=True, slots=True)
 class SeatPast:
-    """What matters later of one seat: its precommits, and the highest proof it must have seen."""
+    """What matters later of one seat: its precommits."""
 
     pledges: tuple[Pledge, ...] = ()
-    known: int = NO_PROOF
+
+    @property
+    def known(self) -> int:
+        """The view of the highest proof it must hold, that of its lock: others are lost in a restart."""
+        return self.pledges[-1].view if self.pledges else NO_PROOF
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,7 @@ class Search:
     def _list_children(self, node: Node, view: int) -> Iterator[Node]:
         for turn in self._list_turns(node, view):
             self._look_for_slashable(node, view, turn)
-            tracks = not self.cast.is_hostile
-            for ballots, proven in compute_ballots(turn.options, self._free, self.removed, tracks):
+            for ballots, proven in compute_ballots(turn.options, self._free, self.removed):
                 choices = [
                     self._list_pledges(place, view, cast, proven)
                     for place, cast in zip(self._acting, ballots, strict=True)
@@ -164,17 +167,7 @@ class Search:
         proven: int,
         pledges: tuple[tuple[Pledge, ...], ...],
     ) -> Node:
-        seats = []
-        for past, cast, made in zip(node.seats, ballots, pledges, strict=True):
-            known = past.known
-            if not self.cast.is_hostile:
-                shown = [
-                    o.pol_view
-                    for o in cast or ()
-                    if o.pol_view >= 0 and node.proven[o.pol_view] >> o.value & 1
-                ]
-                known = max([known, *shown, *(pledge.view for pledge in made)])
-            seats.append(SeatPast(past.pledges + made, known))
+        seats = [SeatPast(past.pledges + made) for past, made in zip(node.seats, pledges, strict=True)]
         moves = self._list_moves(view, proposal, ballots, pledges)
         return Node(tuple(seats), (*node.proven, proven), node, moves)
 
@@ -235,6 +228,10 @@ class Search:
             at = at.before
         return Schedule(self.cast, tuple(move for page in reversed(pages) for move in page))
 
+    def list_schedules(self) -> list[tuple[Node, Schedule]]:
+        """Return the states after the last view searched, each with one way there."""
+        return [(node, self._write(node, ())) for node in self.nodes]
+
     def get_outcomes(self) -> set[tuple[object, ...]]:
         """Return the precommits and quorums that came out; for casts of like seats."""
         return {compute_outcome([past.pledges for past in node.seats], node.proven) for node in self.nodes}
@@ -247,7 +244,7 @@ class Search:
         keys = []
         for swap in (0, 1):
             rows = [
-                (past.known, *(2 * pledge.view + (pledge.value ^ swap) for pledge in past.pledges))
+                tuple(2 * pledge.view + (pledge.value ^ swap) for pledge in past.pledges)
                 for past in node.seats
             ]
             proven = tuple((mask >> 1 | mask << 1) & BOTH if swap else mask for mask in node.proven)
@@ -265,7 +262,7 @@ class Search:
 
 @lru_cache(maxsize=65_536)
 def compute_ballots(
-    options: tuple[tuple[Ballots, ...], ...], free: int, removed: frozenset[VotingRule], tracks: bool
+    options: tuple[tuple[Ballots, ...], ...], free: int, removed: frozenset[VotingRule]
 ) -> tuple[tuple[tuple[Ballots, ...], int], ...]:
     """Return the ways to prevote that differ in what follows: one for each set of values that reach q.
 
@@ -273,7 +270,6 @@ def compute_ballots(
         options: By seat: what it may prevote.
         free: Seats that sign whatever is missing.
         removed: The rules left out.
-        tracks: Whether it matters later which proofs a seat has been shown.
 
     Returns:
         Ballots by seat, those with the fewest votes, and a bit for each value that has q.
@@ -285,8 +281,7 @@ def compute_ballots(
             for offer in cast or ():
                 votes[offer] = votes.get(offer, 0) + 1
         proven = sum(1 << value for value in find_quorums(votes, free, removed))
-        shown = tuple(max((o.pol_view for o in cast or ()), default=NO_PROOF) for cast in ballots)
-        key = (proven, tuple(cast is None for cast in ballots), shown if tracks else ())
+        key = (proven, tuple(cast is None for cast in ballots))
         size = sum(len(cast or ()) for cast in ballots)
         if key not in best or size < best[key][0]:
             best[key] = (size, ballots, proven)

@@ -143,10 +143,8 @@ class Interleaving:
         return fresh + [offer for offer in proofs if offer.pol_view >= known]
 
     def _get_known(self, votes: SeatVotes, view: int) -> int:
-        """Return the highest earlier view of which a seat must hold q prevotes."""
-        shown = [offer.pol_view for at, offer in votes.prevotes if offer is not None and at < view]
-        pledged = [pledge.view for pledge in votes.pledges if pledge.view < view]
-        return max([NO_PROOF, *shown, *pledged])
+        """Return the highest earlier view of which a seat must hold q prevotes: that of its lock."""
+        return max([NO_PROOF, *(pledge.view for pledge in votes.pledges if pledge.view < view)])
 
     def _compute_proven(self, position: Position, view: int) -> int:
         counts: dict[Offer, int] = {}

@@ -7,7 +7,7 @@ from consensus.effects import TimerName
 from consensus.errors import PeerError, VerificationError
 from consensus.evidence import Evidence, Fault, verify_evidence
 from consensus.messages import NIL, NO_PROOF, Kind, Precommit, ProposalMessage, Signed, StatementMessage
-from sim_net.votes.rules import QUORUM, Offer
+from sim_net.votes.rules import QUORUM, SEATS, Offer
 from sim_net.votes.schedule import Act, Move, Role, Schedule
 from sim_net.votes.stage import Stage
 
@@ -48,19 +48,33 @@ class Director:
         self.stage = Stage(fresh)
 
     def play(self) -> Replay:
-        """Play all of it."""
-        refused = None
-        for index, move in enumerate(self.schedule.moves):
-            if not self._make(move, self.schedule.moves[index + 1 :]):
-                refused = move
-                break
+        """Play all of it, certificates included."""
+        refused = self.play_moves()
         receipts = () if refused is not None else self._certify()
-        guilty = {place: found for place in range(4) if (found := self._find_evidence(place)) is not None}
+        guilty = {place: found for place in range(SEATS) if (found := self._find_evidence(place)) is not None}
         return Replay(refused, receipts, guilty)
+
+    def play_moves(self) -> Move | None:
+        """Play the moves; return the first that a seat does not make."""
+        for index, move in enumerate(self.schedule.moves):
+            if not self.make(move, self.schedule.moves[index + 1 :]):
+                return move
+        return None
 
     # -- moves -------------------------------------------------------------------------------------
 
-    def _make(self, move: Move, later: tuple[Move, ...]) -> bool:
+    def offer(self, place: int, view: int, offer: Offer) -> Offer | str | None:
+        """Bring a seat to a view, make it a proposal, and return how it votes.
+
+        Raises:
+            PeerError: It does not read the proposal.
+        """
+        self._approach(Move(place, view, Act.PREVOTE, offer), ())
+        self.stage.deliver(place, self.get_proposal(view, offer))
+        return self.stage.get_vote(place, Kind.PREVOTE, view)
+
+    def make(self, move: Move, later: tuple[Move, ...] = ()) -> bool:
+        """Have a seat make a move, and say whether it does; `later` are the moves after it."""
         if move.place not in self._honest:
             self._sign(move)
             return True
@@ -78,7 +92,7 @@ class Director:
         elif move.act is Act.PRECOMMIT:
             self.stage.sign(move.place, self.stage.make_precommit(move.view, move.offer.value))
         else:
-            self._get_proposal(move.view, move.offer)
+            self.get_proposal(move.view, move.offer)
 
     def _approach(self, move: Move, later: tuple[Move, ...]) -> None:
         """Bring a seat to the view of its move; a restart is the only way back."""
@@ -88,7 +102,9 @@ class Director:
         is_taken = move.act is not Act.PROPOSE and said is not None and not is_same(said, move)
         held = stage.players[place].round.agreement.proposals.get(view)
         is_other = move.act is Act.PRECOMMIT and held is not None and not self._is_for(held, move)
-        if is_taken or is_other or stage.get_view(place) > view:
+        # What it was shown, a seat would propose again; after a restart it holds its lock's proof only.
+        is_turn = self.cast.get_proposer(view) == place and 0 < stage.get_view(place) < view
+        if is_taken or is_other or is_turn or stage.get_view(place) > view:
             stage.restart(place)
         comes_back = any(after.place == place and after.view < view for after in later)
         while stage.get_view(place) < view:
@@ -125,7 +141,7 @@ class Director:
             case Act.PREVOTE:
                 assert move.offer is not None, "nil is handled above"
                 if stage.get_vote(place, Kind.PREVOTE, view) is None:
-                    stage.deliver(place, self._get_proposal(view, move.offer))
+                    stage.deliver(place, self.get_proposal(view, move.offer))
                 return stage.get_vote(place, Kind.PREVOTE, view) == move.offer
             case Act.PRECOMMIT:
                 assert move.offer is not None, "nil precommits come by themselves"
@@ -139,7 +155,7 @@ class Director:
         made = [offer for at, offer in self.stage.proposals if (at, offer.value) == (view, value)]
         voted = sorted(read for signed in votes if isinstance(read := self.stage.read(signed), Offer))
         for offer in [*made, *voted][:1]:
-            self.stage.deliver(place, self._get_proposal(view, offer))
+            self.stage.deliver(place, self.get_proposal(view, offer))
         for signed in votes:
             self._tell(place, signed)
 
@@ -149,13 +165,15 @@ class Director:
 
     # -- what is at hand ---------------------------------------------------------------------------
 
-    def _get_proposal(self, view: int, offer: Offer) -> ProposalMessage:
+    def get_proposal(self, view: int, offer: Offer) -> ProposalMessage:
+        """Return a proposal made before, or make it with whatever proof there is."""
         known = self.stage.proposals.get((view, offer))
         if known is not None:
             return known
         votes = [] if offer.pol_view == NO_PROOF else self._gather(Kind.PREVOTE, offer.pol_view, offer.value)
         proof = self.stage.make_group(votes) if len(votes) == QUORUM else ()
-        made = self.stage.make_proposal(view % 4, view, offer, proof)
+        proposer = self._free[0] if self.cast.is_hostile else view % SEATS
+        made = self.stage.make_proposal(proposer, view, offer, proof)
         self.stage.proposals[view, offer] = made
         return made
 

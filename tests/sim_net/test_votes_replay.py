@@ -11,6 +11,7 @@ from consensus.round import Round
 from consensus.verify import verify_receipt
 from consensus.votes import Agreement
 from sim_net.votes import Schedule, VotingRule, explore_votes
+from sim_net.votes.explore import Search
 from sim_net.votes.interleave import Interleaving
 from sim_net.votes.replay import Replay, replay_schedule
 from sim_net.votes.rules import Offer
@@ -161,7 +162,8 @@ def test_the_model_allows_the_fork_by_hand_without_its_rule_only() -> None:
     assert allowing.find_impossible(BACK_AND_FORTH.moves, 2) is None
     forbidding = Interleaving(BACK_AND_FORTH.cast, frozenset())
     impossible = forbidding.find_impossible(BACK_AND_FORTH.moves, 2)
-    assert impossible == replay_schedule(BACK_AND_FORTH).refused is not None
+    assert impossible == Move(0, 0, Act.PRECOMMIT, X)
+    assert impossible == replay_schedule(BACK_AND_FORTH).refused
 
 
 def test_without_never_another_an_honest_seat_is_proven_guilty(monkeypatch: Patch) -> None:
@@ -193,3 +195,15 @@ def test_without_equal_votes_a_fork_leaves_evidence_against_f_seats_at_most(monk
     played = replay_schedule(schedule)
     assert_forked(played)
     assert set(played.guilty) <= set(schedule.cast.get_places(Role.FREE))
+
+
+def test_without_equal_votes_a_fork_need_not_leave_any_evidence(monkeypatch: Patch) -> None:
+    cast = Cast((Role.COVERT, Role.COVERT, Role.HONEST, Role.HONEST))
+    search = Search(cast, frozenset({VotingRule.EQUAL_VOTES}))
+    search.run(2)
+    assert search.fork is not None
+    assert replay_schedule(search.fork).refused is not None
+    add_up_votes_of_one_value(monkeypatch)
+    played = replay_schedule(search.fork)
+    assert_forked(played)
+    assert played.guilty == {}
