@@ -4,7 +4,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,7 +108,8 @@ def run_manifest(line: Line, output: Output) -> int:
         run = Run(manifest, seed=line.seed, on_progress=progress)
         run.execute()
     recording = create_recording(run, replay=line.command)
-    kept = _keep(recording, run, output) if output.is_recorded else None
+    root = Path(output.directory) if output.directory else None
+    kept = keep_recording(recording, list_events(run), root=root) if output.is_recorded else None
     if output.as_json:
         value = {**recording_to_json(recording), "directory": str(kept) if kept is not None else None}
         click.echo(json.dumps(value))
@@ -117,9 +118,13 @@ def run_manifest(line: Line, output: Output) -> int:
     return EXITS[recording.verdict]
 
 
-def _keep(recording: Recording, run: Run, output: Output) -> Path:
-    root = Path(output.directory) if output.directory else get_paths().testnets
-    run_directory = create_run_directory(root, name=recording.name, seed=recording.seed, at=datetime.now(UTC))
+def keep_recording(
+    recording: Recording, events: Iterable[Mapping[str, object]], *, root: Path | None
+) -> Path:
+    """Write a run directory under `root`, testnets in the data directory when None; return where it is."""
+    run_directory = create_run_directory(
+        root or get_paths().testnets, name=recording.name, seed=recording.seed, at=datetime.now(UTC)
+    )
     with_tables = True
     try:
         verify_tables_supported()
@@ -127,7 +132,7 @@ def _keep(recording: Recording, run: Run, output: Output) -> Path:
         echo_note(f"no tables: {exc.message} ({exc.remedy})")
         with_tables = False
     return run_directory.write(
-        recording, events=list_events(run), environment=get_environment(), with_tables=with_tables
+        recording, events=events, environment=get_environment(), with_tables=with_tables
     )
 
 

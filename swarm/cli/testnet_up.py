@@ -43,8 +43,10 @@ def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_j
 
     from sim_net.catalog import open_manifest
     from sim_net.real.plan import check_manifest
+    from sim_net.real.recording import list_events
     from sim_net.real.run import RealRun
     from swarm.cli.render import echo_note
+    from swarm.cli.testnet_show import keep_recording
 
     loaded = open_manifest(manifest)
     number = loaded.seed if seed is None else seed
@@ -57,10 +59,12 @@ def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_j
     run = RealRun(loaded, number, place, lambda line: echo_note(f"· {line}"))
     trio.run(partial(run.perform, keep=_make_keeper(run) if keep else None))
     recording = run.read()
+    kept = keep_recording(recording, list_events(run.read_findings()), root=directory)
     if as_json:
-        click.echo(json.dumps(_to_json(recording, directory=place, virtual=virtual)))
+        click.echo(json.dumps(_to_json(recording, directory=place, result=kept, virtual=virtual)))
     else:
         _print(recording)
+        click.echo(f"kept in {kept} (open report.html)")
     return VERDICT_EXITS[recording.verdict.value]
 
 
@@ -80,7 +84,7 @@ def _open_directory(root: Path | None, *, name: str, seed: int) -> Path:
 
     from swarm.edge.paths import ensure_directory, get_paths
 
-    place = root.absolute() if root is not None else get_paths().data / "testnets"
+    place = root.absolute() if root is not None else get_paths().testnets
     return ensure_directory(place / f"{name}-{seed}-{secrets.token_hex(4)}")
 
 
@@ -118,7 +122,7 @@ def _print(recording: "Recording") -> None:
     click.echo(render_table(rows))
 
 
-def _to_json(recording: "Recording", *, directory: Path, virtual: str) -> dict[str, object]:
+def _to_json(recording: "Recording", *, directory: Path, result: Path, virtual: str) -> dict[str, object]:
     """Return the object that `--json` prints; its `schema` changes when its meaning does."""
     from dataclasses import asdict
 
@@ -131,6 +135,7 @@ def _to_json(recording: "Recording", *, directory: Path, virtual: str) -> dict[s
         "verdict": recording.verdict.value,
         "virtual": virtual,
         "directory": str(directory),
+        "result": str(result),
         "ended_ms": recording.ended_ms,
         "healed_ms": recording.healed_ms,
         "metrics": recording.metrics,
