@@ -62,6 +62,7 @@ from sim_net.report.text import (
     format_number,
     format_peers,
     format_share,
+    format_signed,
     make_visible,
     shorten,
 )
@@ -110,7 +111,6 @@ class RoundView:
     """A round shown at length."""
 
     chosen: Chosen
-    result: str
     time_line: Svg
     agreement: tuple[Agreement, ...]
     candidates: tuple[Candidate, ...]
@@ -223,6 +223,7 @@ def _create_environment() -> "Environment":
         ms=format_ms,
         share=format_share,
         number=format_number,
+        signed=format_signed,
         bytes=format_bytes,
         peers=format_peers,
         step=name_step,
@@ -249,16 +250,16 @@ def _make_cards(recording: Recording) -> list[Card]:
     cards = [_make_card(name, get_share(rounds, key), about) for key, name, about in named]
     cards.insert(3, _make_difference_card(compare_with_majority(rounds)))
     latencies = get_latencies(rounds)
-    for name, at in (("Median time", 0.5), ("95 % are done in", 0.95)):
-        value = compute_quantile(latencies, at)
-        cards.append(
-            Card(
-                name=name,
-                value="not known" if value is None else format_ms(value),
-                interval=f"n = {len(latencies):,}",
-                about="from question to receipt",
-            )
+    median, most = compute_quantile(latencies, 0.5), compute_quantile(latencies, 0.95)
+    tail = "" if most is None else f"95 % within {format_ms(most)}, "
+    cards.append(
+        Card(
+            name="Median time",
+            value="not known" if median is None else format_ms(median),
+            interval=f"{tail}n = {len(latencies):,}",
+            about="from question to receipt",
         )
+    )
     return cards
 
 
@@ -276,9 +277,10 @@ def _make_difference_card(difference: Difference | None) -> Card:
     name = "Swarm less majority"
     if difference is None:
         return Card(name=name, value="not known", interval="n = 0", about="points, over the same rounds")
-    ends = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}, n = {difference.count:,}"
+    ends = f"{format_signed(100 * difference.low)} to {format_signed(100 * difference.high)}"
+    interval = f"{ends}, n = {difference.count:,}"
     about = f"points over the same rounds: right alone {difference.better}, wrong alone {difference.worse}"
-    return Card(name=name, value=f"{100 * difference.value:+.1f}", interval=ends, about=about)
+    return Card(name=name, value=format_signed(100 * difference.value), interval=interval, about=about)
 
 
 def _list_metrics(recording: Recording) -> list[Metric]:
@@ -317,7 +319,6 @@ def _view_round(
         missing.setdefault(row.step, []).append(row.peer)
     return RoundView(
         chosen=chosen,
-        result=classify(chosen.row)[2],
         time_line=draw_time_line(chosen.row, rows, bands, bad=bad, healed_ms=recording.healed_ms),
         agreement=describe_agreement(recording, rows, chosen.row.asked_ms, bad),
         candidates=candidates,

@@ -14,7 +14,7 @@ CELLS_DRAWN_MAX = 2_000
 BARS = 30
 
 _GUTTER = 74
-_ROW = 20
+_ROW = 22
 _LANE = 17
 _LETTER = 6.1  # width of a letter of 10.5 units, about
 _PHASES = ("committing", "revealing", "voting")
@@ -33,7 +33,7 @@ def draw_time_line(
     peers = sorted(dict.fromkeys([one.peer for one in rows.phases] + [one.peer for one in rows.decisions]))
     shown = peers[:PEERS_DRAWN_MAX]
     struck = [band for band in bands if _is_within(band, time)]
-    lanes = _pack(struck)
+    lanes = _pack(struck, time)
     top = 8 + _LANE * max(1, len(lanes[:LANES_MAX]))
     bottom = top + _ROW * len(shown)
     shapes = [
@@ -49,31 +49,42 @@ def draw_time_line(
         shapes += [_draw_hit(band, top + _ROW * place, time) for band in struck if peer in band.peers]
     if healed_ms is not None and time.low <= healed_ms <= time.high:
         x = time.place(healed_ms)
-        shapes.append(path([(x, 4), (x, bottom)], "mark"))
-        shapes.append(label(x + 4, bottom - 4, "healed", "t strong"))
+        shapes.append(path([(x, 4), (x, bottom + 18)], "mark"))
+        anchor = "end" if x > WIDTH - 80 else "start"
+        shapes.append(label(x, bottom + 27, "healed", "t strong", text_anchor=anchor))
     left_out = f" {len(peers) - len(shown)} more peers are not drawn." if len(peers) > len(shown) else ""
     if left_out:
-        shapes.append(label(_GUTTER, bottom + 34, left_out.strip(), "t muted"))
+        shapes.append(label(_GUTTER, bottom + 42, left_out.strip(), "t muted"))
     return figure(
         f"time-{row.round}",
         *shapes,
         title=f"Time line of round {row.round}",
         about=f"{len(peers)} peers, {format_ms(end_ms - row.asked_ms)}, {len(struck)} faults.{left_out}",
-        height=bottom + (42 if left_out else 26),
+        height=bottom + (48 if left_out else 32),
     )
 
 
 def _is_within(band: Band, time: Scale) -> bool:
-    return band.start_ms <= time.high and (band.end_ms is None or band.end_ms >= time.low)
+    end = _get_end(band)
+    return band.start_ms <= time.high and (end is None or end >= time.low)
 
 
-def _pack(bands: Sequence[Band]) -> list[list[Band]]:
-    """Put bands into lanes so that none covers another."""
+def _get_end(band: Band) -> float | None:
+    return band.start_ms if band.is_moment else band.end_ms
+
+
+def _place_band(band: Band, time: Scale) -> tuple[float, float]:
+    end = _get_end(band)
+    return time.place(band.start_ms), time.place(time.high if end is None else end)
+
+
+def _pack(bands: Sequence[Band], time: Scale) -> list[list[Band]]:
+    """Put bands into lanes so that none covers another, nor the words beside a moment."""
     lanes: list[list[Band]] = []
     for band in bands:
         for lane in lanes:
-            last = lane[-1].end_ms
-            if last is not None and last <= band.start_ms:
+            room = 150 if lane[-1].is_moment else 0
+            if _place_band(lane[-1], time)[1] + room < time.place(band.start_ms):
                 lane.append(band)
                 break
         else:
@@ -82,12 +93,12 @@ def _pack(bands: Sequence[Band]) -> list[list[Band]]:
 
 
 def _draw_band(band: Band, time: Scale, y: float) -> Svg:
-    start, end = time.place(band.start_ms), time.place(time.high if band.end_ms is None else band.end_ms)
-    until = "not undone" if band.end_ms is None else f"until {format_ms(band.end_ms)}"
-    who = f" at peers {format_peers(band.peers)}" if band.peers else ""
+    start, end = _place_band(band, time)
+    until = f"until {format_ms(band.end_ms)}" if band.end_ms is not None else "" if band.is_moment else "on"
+    who = f" at peer{'s' if len(band.peers) > 1 else ''} {format_peers(band.peers)}" if band.peers else ""
     about = f"{band.kind}{who}, {format_ms(band.start_ms)} {until}: {band.detail}"
     text = f"{band.kind}{who}"
-    room = int((max(end - start, 40) - 8) / _LETTER)
+    room = len(text) if band.is_moment else int((max(end - start, 40) - 8) / _LETTER)
     shown = text if len(text) <= room else text[: max(0, room - 1)] + "…"
     return element(
         "g",
@@ -99,7 +110,7 @@ def _draw_band(band: Band, time: Scale, y: float) -> Svg:
             width=max(2, end - start),
             height=_LANE - 3,
             rx=2,
-            class_="fault open" if band.end_ms is None else "fault",
+            class_="fault open" if _get_end(band) is None else "fault",
         ),
         *([label(start + 4, y + 10.5, shown, "t fault-text")] if room > 2 else []),
     )
@@ -117,7 +128,7 @@ def _draw_time_axis(time: Scale, top: float, bottom: float) -> list[Svg]:
 
 
 def _draw_peer(peer: int, y: float, rows: RoundRows, time: Scale, *, is_bad: bool) -> list[Svg]:
-    shapes = [label(_GUTTER - 8, y + 14, f"peer {peer}{'†' if is_bad else ''}", text_anchor="end")]
+    shapes = [label(_GUTTER - 8, y + 15, f"peer {peer}{'†' if is_bad else ''}", text_anchor="end")]
     own = sorted((one for one in rows.phases if one.peer == peer), key=lambda one: one.at_ms)
     for place, phase in enumerate(own):
         if phase.phase != "closed":
@@ -126,7 +137,7 @@ def _draw_peer(peer: int, y: float, rows: RoundRows, time: Scale, *, is_bad: boo
     for one in rows.decisions:
         if one.peer == peer:
             x = time.place(one.at_ms)
-            diamond = [(x, y + 4), (x + 5, y + 10), (x, y + 16), (x - 5, y + 10)]
+            diamond = [(x, y - 1), (x + 4, y + 4), (x, y + 9), (x - 4, y + 4)]
             about = f"peer {peer} holds {one.digest[:16]} certified, {name_step(one.step)}, view {one.view}"
             shapes.append(element("g", hint(about), path(diamond, "decided", is_closed=True)))
     return shapes
@@ -144,13 +155,13 @@ def _draw_phase(phase: PhaseRow, end_ms: float, y: float, time: Scale) -> Svg:
     return element(
         "g",
         hint(about),
-        element("rect", x=start, y=y + 3, width=max(0.8, width - 0.6), height=_ROW - 6, class_=kind),
-        *([label(start + 4, y + 14, text, "t in-bar")] if text else []),
+        element("rect", x=start, y=y + 4, width=max(0.8, width - 0.6), height=_ROW - 8, class_=kind),
+        *([label(start + 4, y + 15, text)] if text else []),
     )
 
 
 def _draw_hit(band: Band, y: float, time: Scale) -> Svg:
-    start, end = time.place(band.start_ms), time.place(time.high if band.end_ms is None else band.end_ms)
+    start, end = _place_band(band, time)
     return element(
         "rect",
         hint(f"{band.kind}: {band.detail}"),
@@ -216,8 +227,8 @@ def draw_latencies(latencies: Sequence[int]) -> Svg:
     low, high = min(latencies), max(latencies)
     span = max(1, high - low)
     counts = [0] * BARS
-    for value in latencies:
-        counts[min(BARS - 1, (value - low) * BARS // span)] += 1
+    for latency in latencies:
+        counts[min(BARS - 1, (latency - low) * BARS // span)] += 1
     time = Scale(low=low, high=low + span, start=52, end=WIDTH - 16)
     bar = Scale(low=0, high=max(counts), start=186, end=30)
     shapes = []
@@ -240,16 +251,16 @@ def draw_latencies(latencies: Sequence[int]) -> Svg:
     for tick in time.list_ticks(8):
         shapes.append(label(time.place(tick), 203, f"{tick / 1_000:g} s", "t muted", text_anchor="middle"))
     said = []
-    for y, name, at in ((12, "median", 0.5), (25, "95 %", 0.95)):
+    for top, name, at in ((12, "median", 0.5), (25, "95 %", 0.95)):
         value = compute_quantile(latencies, at)
         if value is not None:
             x, text = time.place(value), f"{name} {format_ms(value)}"
             is_right = x > WIDTH - 160
-            shapes.append(path([(x, y - 8), (x, 186)], "mark"))
+            shapes.append(path([(x, top - 8), (x, 186)], "mark"))
             shapes.append(
                 label(
                     x - 5 if is_right else x + 5,
-                    y,
+                    top,
                     text,
                     "t strong",
                     text_anchor="end" if is_right else "start",

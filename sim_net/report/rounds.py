@@ -1,7 +1,7 @@
 """What a page shows of single rounds: which ones, who agreed on what, who beat whom."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sim_net.records import (
     AnswerRow,
@@ -202,11 +202,11 @@ def _describe_step(
             views=format_peers(list(dict.fromkeys(row.view for row in holders))),
             peers=tuple(
                 Chip(
-                    peer=row.peer,
-                    is_byzantine=row.peer in bad,
+                    peer=peer,
+                    is_byzantine=peer in bad,
                     about=f"view {row.view}, {format_ms(row.at_ms - asked_ms)} after the question",
                 )
-                for row in sorted(holders, key=lambda one: one.peer)
+                for peer, row in sorted(_get_first_rows(holders).items())
             ),
             first=format_ms(holders[0].at_ms - asked_ms),
             last=format_ms(holders[-1].at_ms - asked_ms),
@@ -222,6 +222,14 @@ def _describe_step(
     )
 
 
+def _get_first_rows(rows: Sequence[DecisionRow]) -> dict[int, DecisionRow]:
+    """Return each peer's first row: a node that came back holds its value again."""
+    first: dict[int, DecisionRow] = {}
+    for row in rows:
+        first.setdefault(row.peer, row)
+    return first
+
+
 def _judge(honest: int, held: int, verdict: VerdictKind) -> str:
     if honest > 1 and verdict is VerdictKind.SAFETY:
         return f"FORK: {honest} digests"
@@ -233,16 +241,17 @@ def _judge(honest: int, held: int, verdict: VerdictKind) -> str:
 
 
 def rank_candidates(rows: RoundRows, bad: frozenset[int]) -> tuple[Candidate, ...]:
-    """Return the classes of a round, the strongest first."""
+    """Return the classes of a round, the strongest first; it has rank 1 here, whatever rows count from."""
     classes: dict[int, list[AnswerRow]] = {}
     for row in rows.answers:
         classes.setdefault(row.candidate, []).append(row)
     strengths = [row.strength for row in rows.answers if row.strength is not None]
     low, high = min(strengths, default=0.0), max(strengths, default=0.0)
+    best = min((row.rank for row in rows.answers), default=0)
     found = [
         Candidate(
             candidate=number,
-            rank=members[0].rank,
+            rank=members[0].rank - best + 1,
             text=shorten(members[0].text),
             authors=tuple(
                 Chip(peer=row.peer, is_byzantine=row.peer in bad or row.is_adversarial, about="")
@@ -303,17 +312,22 @@ def _summarise(said: Sequence[tuple[ComparisonRow, float]]) -> Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """A fault from its strike until it was undone; None: nothing says that it was."""
+    """A fault from its strike until it was undone (None: nothing says that it was).
+
+    `is_moment` is true of a kind that is never undone in this run, such as a restart.
+    """
 
     kind: str
     peers: tuple[int, ...]
     detail: str
     start_ms: int
     end_ms: int | None
+    is_moment: bool
 
 
 def list_bands(faults: Sequence[FaultRow]) -> tuple[Band, ...]:
     """Join strikes with what undid them: the same kind at the same peers, the oldest first."""
+    ending = frozenset(row.kind for row in faults if row.is_end)
     open_bands: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     bands: list[Band] = []
     for row in sorted(faults, key=lambda one: one.at_ms):
@@ -321,16 +335,16 @@ def list_bands(faults: Sequence[FaultRow]) -> tuple[Band, ...]:
         if not row.is_end:
             waiting.append(len(bands))
             bands.append(
-                Band(kind=row.kind, peers=row.peers, detail=row.detail, start_ms=row.at_ms, end_ms=None)
+                Band(
+                    kind=row.kind,
+                    peers=row.peers,
+                    detail=row.detail,
+                    start_ms=row.at_ms,
+                    end_ms=None,
+                    is_moment=row.kind not in ending,
+                )
             )
         elif waiting:
             place = waiting.pop(0)
-            begun = bands[place]
-            bands[place] = Band(
-                kind=begun.kind,
-                peers=begun.peers,
-                detail=begun.detail,
-                start_ms=begun.start_ms,
-                end_ms=row.at_ms,
-            )
+            bands[place] = replace(bands[place], end_ms=row.at_ms)
     return tuple(bands)

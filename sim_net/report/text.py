@@ -1,5 +1,6 @@
 """Texts for a page: what strangers wrote made harmless to read, and numbers as people write them."""
 
+import math
 import unicodedata
 
 TEXT_CHARACTERS_MAX = 280
@@ -65,11 +66,16 @@ def format_share(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def format_signed(value: float, decimals: int = 1) -> str:
+    """Write a number with its sign, which is as wide as a plus."""
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def format_number(value: float) -> str:
     """Write a number with as many decimals as help, thousands apart."""
-    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+    if math.isnan(value):
         return "not known"
-    if value == int(value) and abs(value) < 1e15:
+    if abs(value) < 1e15 and value == int(value):
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 1_000 else f"{value:.4g}"
 

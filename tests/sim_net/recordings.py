@@ -103,7 +103,7 @@ class _Builder:
                 "999" if peer in self.bad else truth if random.random() < 0.6 else str(random.randint(10, 99))
             )
             classes.setdefault(text, []).append(peer)
-        score = {text: random.gauss(0, 1) + (1.2 if text == truth else 0) for text in classes}
+        score = {text: random.gauss(0, 1) + (2 if text == truth else 0) for text in classes}
         ordered = sorted(classes, key=lambda text: -score[text])
         for rank, text in enumerate(ordered, start=1):
             for peer in classes[text]:
@@ -152,11 +152,13 @@ class _Builder:
     def add_comparisons(self, number: int, steps: int, classes: dict[str, list[int]]) -> None:
         random = self.random
         count = len(classes)
+        by_author = sorted(classes, key=lambda text: classes[text][0])  # as candidates are numbered
+        places = [list(classes).index(text) for text in by_author]
         for step in range(1, steps + 1):
             for judge in self.peers if count > 1 else []:
                 for _ in range(2):
                     left, right = random.sample(range(count), 2)
-                    logit = random.gauss(1.0 if left < right else -1.0, 1)
+                    logit = random.gauss(1.0 if places[left] < places[right] else -1.0, 1)
                     self.comparisons.append(
                         ComparisonRow(
                             round=number,
