@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from consensus.genesis import Network
 from consensus.hashing import tagged_hash
@@ -49,9 +50,14 @@ def compute_next_seed(seed: bytes, salts: tuple[bytes, ...]) -> bytes:
 
 def draw_committee(network: Network, question: Question) -> Committee:
     """Draw the round's seats from the members, by seed_0; with n members it is all of them."""
-    seed = compute_first_seed(network, question)
-    ranked = sorted(network.keys, key=lambda key: tagged_hash("seat", seed, key))
-    return Committee(tuple(ranked[: question.seats]))
+    return _draw(network.keys, compute_first_seed(network, question), question.seats)
+
+
+@lru_cache(maxsize=256)
+def _draw(keys: tuple[PeerKey, ...], seed: bytes, seats: int) -> Committee:
+    """Draw once, however many nodes of a process and however many relays ask: pure, and a hash a member."""
+    ranked = sorted(keys, key=lambda key: tagged_hash("seat", seed, key))
+    return Committee(tuple(ranked[:seats]))
 
 
 def compute_proposers(committee: Committee, *, round_id: bytes, step: int, prev: bytes) -> tuple[int, ...]:

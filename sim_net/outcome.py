@@ -61,11 +61,10 @@ class Outcome:
         self.rounds = [self._open(number, asking.round_id) for number, asking in enumerate(run.askings)]
 
     def _number_rounds(self) -> dict[bytes, int]:
-        """Name rounds by the asker's counter, those of a second question under one included."""
+        """Number rounds as they were asked; a second question under one counter gets a negative number."""
         numbers = {asking.round_id: number for number, asking in enumerate(self.run.askings)}
-        counters = {asking.question.counter: number for number, asking in enumerate(self.run.askings)}
-        for round_id, known in self.run.watch.rounds.items():
-            numbers.setdefault(round_id, counters.get(known.counter, -1))
+        for place, round_id in enumerate(one for one in self.run.watch.rounds if one not in numbers):
+            numbers[round_id] = -1 - place
         return numbers
 
     def _open(self, number: int, round_id: bytes) -> CertifiedRound:

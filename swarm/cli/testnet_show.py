@@ -26,7 +26,7 @@ from sim_net.run_directory import create_run_directory, open_recording, recordin
 from sim_net.shrink import run_line, shrink
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, echo_note, render_table
-from swarm.edge.paths import get_paths
+from swarm.edge.paths import get_paths, write_private_file
 
 FUZZ_SCHEMA = "peerage.testnet.fuzz/1"
 SHRINK_SCHEMA = "peerage.testnet.shrink/1"
@@ -242,6 +242,6 @@ def render_again(directory: str, output: str | None) -> int:
     if not root.is_dir():
         raise ConfigError(f"{directory!r} is no run directory", remedy="name what testnet run printed")
     target = Path(output) if output else root / "report.html"
-    target.write_text(render_report(open_recording(root)), encoding="utf-8")
+    write_private_file(target, render_report(open_recording(root)).encode())
     click.echo(str(target))
     return Exit.OK
