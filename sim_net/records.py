@@ -2,7 +2,8 @@
 
 Peers are named by their index in the manifest's network, never by seat, so that tables of one run join.
 Rounds are numbered as they were asked; a negative number is a second question that an asker signed under one
-counter, and does not follow. Times are virtual milliseconds since the start of the run (in a real testnet: milliseconds since its start).
+counter, and does not follow. Times are virtual milliseconds since the start of the run (in a real testnet:
+milliseconds since its start).
 """
 
 from dataclasses import dataclass
