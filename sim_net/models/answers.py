@@ -1,7 +1,7 @@
 """Questions as a simulation knows them: the truth, and the wrong answers that everybody falls for."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consensus.hashing import tagged_hash
@@ -17,6 +17,7 @@ WRONG_SHARES = (0.60, 0.25, 0.15)
 CONTEXT_TOKENS = 4_096
 PUZZLES_KEPT_MAX = 256  # questions whose answers are at hand: far more than rounds are ever open
 TOKEN_LOGPROB = -0.5
+_DIGITS_MAX = 18
 _WRONG_SEED = tagged_hash("wrong-answers")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -34,25 +35,28 @@ def compute_wrong_answers(question: str, truth: str) -> tuple[str, str, str]:
     They look like the truth: a whole number has whole numbers near it, a day days, a month months; words
     have words. No two have the same canonical key, and none has the truth's.
     """
-    pool = [text for text in _get_pool(truth) if canonical_key(text.encode()) != _compute_key(truth)]
-    order = sorted(pool, key=lambda text: (draw_number(_WRONG_SEED, "order", question, truth, text), text))
-    return order[0], order[1], order[2]
+    truth_key = _compute_key(truth)
+    number = draw_number(_WRONG_SEED, "which", question, truth)
+    pool = [text for text in _get_pool(truth, truth_key, number) if _compute_key(text) != truth_key]
+    found = []
+    for _ in range(WRONG_ANSWERS):
+        number, place = divmod(number, len(pool))
+        found.append(pool.pop(place))
+    return found[0], found[1], found[2]
 
 
-def _get_pool(truth: str) -> Sequence[str]:
-    key = _compute_key(truth)
-    if key.isdigit() and len(key) <= 18:
-        number = int(key)
-        reach = max(number // 4, 9)
-        steps = [1 + draw_number(_WRONG_SEED, "step", truth, place) % reach for place in range(8)]
+def _get_pool(truth: str, key: bytes, number: int) -> list[str]:
+    """Return at least four texts that look like the truth, no two of one class; it may be among them."""
+    if key.isdigit() and len(key) <= _DIGITS_MAX:
+        centre = int(key)
+        far = 4 + number % max(centre // 4, 6)
+        near = (1, 2, 3, far, far + 1)
         # A dictionary keeps the order and drops what comes twice.
-        return list(
-            dict.fromkeys(str(abs(number + sign * step)) for step in (*steps, 1, 2, 3) for sign in (1, -1))
-        )
+        return list(dict.fromkeys(str(abs(centre + step * sign)) for step in near for sign in (1, -1)))
     for pool in (_DAYS, _MONTHS, _VERDICTS):
         if truth in pool:
-            return pool
-    return _NAMES if truth[:1].isupper() else _THINGS
+            return list(pool)
+    return list(_NAMES if truth[:1].isupper() else _THINGS)
 
 
 def _compute_key(text: str) -> bytes:
