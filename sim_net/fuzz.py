@@ -22,22 +22,9 @@ from sim_net.seeds import Seeds
 
 FUZZ_SOURCE = "fuzz"
 FAULTS_MS = 20_000
-# Kinds whose victim may contradict itself afterwards: each counts against f.
-FORGETFUL = ("forget", "lost-sync", "rollback")
-HONEST_FAULTS = (
-    "kill",
-    "restart",
-    "pause",
-    "slow",
-    "partition",
-    "isolate",
-    "weather",
-    "clock-skew",
-    "clock-jump",
-    "clock-drift",
-    "disk-full",
-    "torn-write",
-)
+# Who suffers the one may contradict itself afterwards, and counts against f.
+FORGETFUL = tuple(name for name, kind in FAULT_KINDS.items() if kind.is_byzantine)
+HONEST_FAULTS = tuple(name for name, kind in FAULT_KINDS.items() if not kind.is_byzantine)
 SEATS = (4, 4, 4, 4, 4, 5, 6, 7)
 # Who says anything to anybody finds more than who follows a plan.
 KINDS = (*sorted(REGISTRY), *["chaotic"] * (len(REGISTRY) // 2))
@@ -114,14 +101,11 @@ def _draw_fault(dice: random.Random, peers: int, kind: str, *, is_single: bool) 
         kind=kind,
         at_ms=at_ms,
         every_ms=dice.randrange(500, 6_000) if is_again else 0,
-        lasts_ms=0 if kind in _MOMENTARY else dice.randrange(100, 8_000),
+        lasts_ms=dice.randrange(100, 8_000) if FAULT_KINDS[kind].is_lasting else 0,
         peers=victims,
         count=1 if victims or not FAULT_KINDS[kind].takes_peers else count,
         options=_draw_options(dice, kind),
     )
-
-
-_MOMENTARY = ("restart", "forget", "rollback", "clock-jump")
 
 
 def _draw_options(dice: random.Random, kind: str) -> dict[str, int | float | str | bool]:

@@ -7,6 +7,7 @@ from consensus.genesis import SEATS_MAX
 from models.contract import Model
 from ranking.canonical import default_calls_per_peer
 from sim_net.adversaries import ASKER_REGISTRY, REGISTRY, load_plugin
+from sim_net.adversary_kinds import compute_adversary_count
 from sim_net.asker import Asking
 from sim_net.checkers.discovery import Discovery
 from sim_net.checkers.final import check_end
@@ -53,7 +54,7 @@ def draw_cast(manifest: Manifest, seeds: Seeds) -> Cast:
     for entry in manifest.adversaries:
         known[entry.kind] = known.get(entry.kind, 0) + 1
         dice = seeds.split(f"cast-{entry.kind}-{known[entry.kind]}")
-        count = entry.peers or round(entry.share * manifest.swarm.peers)
+        count = compute_adversary_count(entry, manifest.swarm.peers)
         order = dice.sample(range(manifest.swarm.peers), manifest.swarm.peers)
         chosen = tuple(sorted([peer for peer in order if peer not in cast.behaviour][:count]))
         if entry.kind in ASKER_REGISTRY:

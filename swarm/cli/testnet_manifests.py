@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +68,9 @@ def show_scenarios(*, as_json: bool) -> None:
 
 def _get_headline(manifest: Manifest) -> str:
     sentence = re.split(r"[.:;] |[.]$", clean_terminal(manifest.about), maxsplit=1)[0]
-    return textwrap.shorten(sentence, HEADLINE_CHARS_MAX, placeholder="…")
+    return (
+        sentence if len(sentence) <= HEADLINE_CHARS_MAX else sentence[: HEADLINE_CHARS_MAX - 1].rstrip() + "…"
+    )
 
 
 def _to_json(manifest: Manifest) -> dict[str, str | int]:

@@ -22,6 +22,18 @@ COMMANDS = (
     ("models", "pull"),
     ("receipt",),
     ("receipt", "show"),
+    ("testnet",),
+    ("testnet", "adversaries"),
+    ("testnet", "check"),
+    ("testnet", "fuzz"),
+    ("testnet", "list"),
+    ("testnet", "new"),
+    ("testnet", "replay"),
+    ("testnet", "report"),
+    ("testnet", "run"),
+    ("testnet", "schema"),
+    ("testnet", "shrink"),
+    ("testnet", "up"),
     ("verify",),
 )
 HEAVY = ("torch", "transformers", "trio", "numpy", "networkx", "aiosqlite", "gguf", "accelerate")

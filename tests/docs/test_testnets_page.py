@@ -1,4 +1,4 @@
-"""docs/testnets.md names the rules, and the adversary it shows can be loaded and changes nothing it should not."""
+"""docs/testnets.md names the rules, and the adversary it shows plays."""
 
 import re
 from pathlib import Path
