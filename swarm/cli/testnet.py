@@ -20,6 +20,7 @@ COMMANDS = {
     "shrink": LazyCommand("swarm.cli.testnet_run", "shrink", "Search for a smaller run that fails alike."),
     "fuzz": LazyCommand("swarm.cli.testnet_run", "fuzz", "Run random manifests drawn from a seed."),
     "report": LazyCommand("swarm.cli.testnet_run", "report", "Render a run's report again."),
+    "votes": LazyCommand("swarm.cli.testnet_votes", "votes", "Search every schedule of four seats' votes."),
     "up": LazyCommand("swarm.cli.testnet_up", "up", "Run a manifest as real processes over real sockets."),
 }
 

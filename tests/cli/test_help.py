@@ -34,6 +34,7 @@ COMMANDS = (
     ("testnet", "schema"),
     ("testnet", "shrink"),
     ("testnet", "up"),
+    ("testnet", "votes"),
     ("verify",),
 )
 HEAVY = ("torch", "transformers", "trio", "numpy", "networkx", "aiosqlite", "gguf", "accelerate")
