@@ -50,14 +50,14 @@ def compute_next_seed(seed: bytes, salts: tuple[bytes, ...]) -> bytes:
 
 def draw_committee(network: Network, question: Question) -> Committee:
     """Draw the round's seats from the members, by seed_0; with n members it is all of them."""
-    return _draw(network.keys, compute_first_seed(network, question), question.seats)
+    ranked = _rank(network.keys, compute_first_seed(network, question))
+    return Committee(ranked[: question.seats])
 
 
 @lru_cache(maxsize=256)
-def _draw(keys: tuple[PeerKey, ...], seed: bytes, seats: int) -> Committee:
-    """Draw once, however many nodes of a process and however many relays ask: pure, and a hash a member."""
-    ranked = sorted(keys, key=lambda key: tagged_hash("seat", seed, key))
-    return Committee(tuple(ranked[:seats]))
+def _rank(keys: tuple[PeerKey, ...], seed: bytes) -> tuple[PeerKey, ...]:
+    """Rank once, however many nodes of a process and however many relays ask: pure, and a hash a member."""
+    return tuple(sorted(keys, key=lambda key: tagged_hash("seat", seed, key)))
 
 
 def compute_proposers(committee: Committee, *, round_id: bytes, step: int, prev: bytes) -> tuple[int, ...]:

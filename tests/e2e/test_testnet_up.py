@@ -24,8 +24,7 @@ DEADLINE_S = 60.0
 COMMAND = """
 import sys
 from swarm.cli import main
-main.COMMANDS["up"] = ("swarm.cli.testnet_up", "up", "")
-sys.exit(main.main(["up", *sys.argv[1:]]))
+sys.exit(main.main(["testnet", "up", *sys.argv[1:]]))
 """
 MANIFEST = """
 schema = 1

@@ -104,7 +104,17 @@ STUFFED = Line(
     drops=("adversary.0", "adversary.1", "adversary.2"),
 )
 STOLEN = replace(STUFFED, drops=("adversary.1", "adversary.2", "adversary.3"))
-SOURCES = {"let one list name a seat again and again": STUFFED, "adopt foreign commits": STOLEN}
+CENSORED = Line(
+    "censorship",
+    0,
+    sets=("rounds=6", "swarm.peers=4", "swarm.steps=1", "network.latency=uniform(1, 2500)"),
+    drops=("adversary.1", "adversary.2"),
+)
+SOURCES = {
+    "let one list name a seat again and again": STUFFED,
+    "adopt foreign commits": STOLEN,
+    "accept a stale pol_view": CENSORED,
+}
 
 
 def find(name: str) -> tuple[Line, Failure]:
