@@ -11,7 +11,8 @@ import pytest
 from consensus.decision import ClosedStep, DecisionEngine, Opening, Outcome, RoundFacts
 from consensus.desk import Desk
 from consensus.encoding import encode
-from consensus.messages import Value, compute_value_digest
+from consensus.errors import PeerError
+from consensus.messages import SeatMessage, Value, compute_value_digest
 from consensus.round import Round
 from models.contract import Model
 from sim_net.fuzz import FUZZ_SOURCE
@@ -33,6 +34,21 @@ def accuse_nobody(patch: Patch) -> None:
 def never_say_anything_twice(patch: Patch) -> None:
     patch.setattr(Round, "_resend", lambda self: None)
     patch.setattr(Round, "on_linked", lambda self, seat, now_ms: None)
+
+
+def blame_who_repeats(patch: Patch) -> None:
+    """Take a message that came before for a broken rule: honest seats send theirs again."""
+    take = Round.on_message
+    heard: dict[tuple[int, bytes], None] = {}
+
+    def on_message(self: Round, message: SeatMessage, sender: int | None, now_ms: int) -> None:
+        place = (id(self), encode(message))
+        if place in heard:
+            raise PeerError("heard before")
+        heard[place] = None
+        take(self, message, sender, now_ms)
+
+    patch.setattr(Round, "on_message", on_message)
 
 
 def decide_by_floats(patch: Patch) -> None:
@@ -93,6 +109,7 @@ PLANTS: dict[str, Callable[[Patch], None]] = {
     "accuse nobody": accuse_nobody,
     "never say anything twice": never_say_anything_twice,
     "a float in the decision": decide_by_floats,
+    "blame who says a thing again": blame_who_repeats,
 }
 
 
@@ -117,6 +134,23 @@ SOURCES = {
 }
 
 
+# A rule that each plant must be seen to break; together they show that the checkers' rules fire.
+BREAKS = {
+    "skip a signature": "evidence",
+    "reveal early": "order",
+    "drop a lock": "amnesia",
+    "adopt foreign commits": "thieves",
+    "forget sync": "signatures",
+    "call a partial round full": "receipts",
+    "count votes that were not dealt": "soundness",
+    "list what is not certified": "late",
+    "take f + 1 for a quorum": "omission",
+    "let one list decide who counts": "termination",
+    "accuse nobody": "discovery",
+    "blame who says a thing again": "penalties",
+}
+
+
 def find(name: str) -> tuple[Line, Failure]:
     for seed in range(BUDGET):
         line = replace(SOURCES.get(name, Line(FUZZ_SOURCE, 0)), seed=seed)
@@ -133,6 +167,7 @@ def test_a_planted_bug_is_found_and_replayed_from_its_line(name: str) -> None:
     line, failure = find(name)
     print(line.command)  # noqa: T201 - what a person would copy
     assert failure.kind in (VerdictKind.SAFETY, VerdictKind.LIVENESS)
+    assert BREAKS.get(name, failure.names[0]) in failure.names
     with planted(PLANTS[name]):
         again, _, _ = run_line(parse_line(line.render()))
     assert again == failure
