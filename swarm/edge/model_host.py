@@ -16,6 +16,7 @@ from models.errors import ModelError
 # A batch is closed when nothing has arrived for the quiet time, or the whole window is over.
 GATHER_QUIET_S = 0.004
 GATHER_WINDOW_S = 0.040
+INTERRUPT_EVERY_S = 0.050
 
 Result = Generation | Score | ModelError
 Request = TypeVar("Request", GenerateRequest, ScoreRequest)
@@ -37,6 +38,15 @@ class _Call:
             self.is_done.set()
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The batch that the model has now."""
+
+    tickets: frozenset[int]
+    is_unwanted: trio.Event = field(default_factory=trio.Event)
+    is_over: trio.Event = field(default_factory=trio.Event)
+
+
 class ModelHost:
     """A micro-batching queue in front of one model.
 
@@ -53,7 +63,7 @@ class ModelHost:
         self._calls: dict[int, _Call] = {}
         self._ticket = 0
         self._arrived = trio.Event()
-        self._running: frozenset[int] = frozenset()
+        self._running: _Running | None = None
         self._is_closed = False
         self._limiter = trio.CapacityLimiter(1)
 
@@ -114,14 +124,12 @@ class ModelHost:
             task_status: Told when calls are served.
         """
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._interrupt_when_cancelled)
-                task_status.started()
-                while True:
-                    await self._gather()
-                    batch = self._queue.take_batch()
-                    if batch is not None:
-                        await self._run_batch(batch)
+            task_status.started()
+            while True:
+                await self._gather()
+                batch = self._queue.take_batch()
+                if batch is not None:
+                    await self._run_batch(batch)
         finally:
             self._is_closed = True
             for ticket in tuple(self._calls):
@@ -154,19 +162,23 @@ class ModelHost:
         self._queue.discard(tickets)
         for ticket in tickets:
             self._calls.pop(ticket, None)
-        if self._running and not any(ticket in self._calls for ticket in self._running):
-            self._interrupt()
+        if self._running and not any(ticket in self._calls for ticket in self._running.tickets):
+            self._running.is_unwanted.set()
 
-    def _interrupt(self) -> None:
-        if isinstance(self._model, Interruptible):
-            self._model.interrupt()
+    async def _interrupt_when_unwanted(self, running: _Running) -> None:
+        """Give a batch up once nobody waits for it, or this host is cancelled.
 
-    async def _interrupt_when_cancelled(self) -> None:
+        Again and again until it is over: the thread may not have begun yet, and a call that begins forgets
+        the interrupts before it.
+        """
         try:
-            await trio.sleep_forever()
+            await running.is_unwanted.wait()
         finally:
-            if self._running:
-                self._interrupt()
+            with trio.CancelScope(shield=True):
+                while isinstance(self._model, Interruptible) and not running.is_over.is_set():
+                    self._model.interrupt()
+                    with trio.move_on_after(INTERRUPT_EVERY_S):
+                        await running.is_over.wait()
 
     async def _gather(self) -> None:
         """Wait for a first request, then a little for company."""
@@ -183,11 +195,15 @@ class ModelHost:
 
     async def _run_batch(self, batch: GenerateBatch | ScoreBatch) -> None:
         tickets = [entry.ticket for entry in batch.entries]
-        self._running = frozenset(tickets)
-        try:
-            results = await self._run_model(batch)
-        finally:
-            self._running = frozenset()
+        self._running = running = _Running(frozenset(tickets))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._interrupt_when_unwanted, running)
+            try:
+                results = await self._run_model(batch)
+            finally:
+                self._running = None
+                running.is_over.set()
+                nursery.cancel_scope.cancel()
         for ticket, result in zip(tickets, results, strict=True):
             self._settle(ticket, result)
 
