@@ -4,6 +4,7 @@ One `LocalAsker` is one swarm; it may be asked several questions, one after anot
 """
 
 import math
+import os
 import secrets
 import shutil
 import time
@@ -49,6 +50,7 @@ from swarm.edge.local import (
 )
 from swarm.edge.model_host import ModelHost
 from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
+from swarm.edge.peer_process import MODEL_THREADS
 from swarm.edge.process_swarm import open_process_swarm
 from swarm.edge.report import RoundReport, create_report
 from swarm.edge.store import open_asyncio_loop
@@ -245,7 +247,7 @@ async def open_local_asker(
         )
         if options.in_processes:
             await trio.to_thread.run_sync(prepare_model, options.model, note)
-            deadline_s = options.deadline_s or DEADLINE_S_MIN
+            deadline_s = options.deadline_s or await _try_model(options, note)
             swarm = await stack.enter_async_context(
                 open_process_swarm(
                     keys, seed=seed, directory=directory, logs=paths.logs, model=options.model, note=note
@@ -306,8 +308,45 @@ async def watch_disks(log: EventLog, tolerated: int) -> None:
             )
 
 
+async def _try_model(options: AskOptions, note: Callable[[str], None]) -> float:
+    """Open the model as a peer's process will, for as long as it takes to measure a deadline.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+    """
+    model = await trio.to_thread.run_sync(
+        lambda: open_model(options.model, progress=note, threads=MODEL_THREADS)
+    )
+    return await measure_process_deadline_s(options, model, cores=get_cores())
+
+
+async def measure_process_deadline_s(
+    options: AskOptions, model: Model, *, cores: int, get_time_s: Callable[[], float] = time.monotonic
+) -> float:
+    """Return a deadline that fits peers in processes of their own, each with a model of its own.
+
+    One process is measured while the machine is idle. That several at once get less memory bandwidth each
+    is not measured; the margin is there for it.
+
+    Args:
+        options: How much will be generated and judged.
+        model: One peer's, opened with as many threads as a peer's process has.
+        cores: How many processes can run at once.
+        get_time_s: A clock that never goes back.
+    """
+    if model.info().parameters == 0:
+        return DEADLINE_S_MIN
+    async with trio.open_nursery() as nursery:
+        host = ModelHost(model)
+        await nursery.start(host.run)
+        tokens_per_s = await measure_tokens_per_s(host, rows=1, get_time_s=get_time_s)
+        nursery.cancel_scope.cancel()
+    at_once = compute_at_once(peers=options.peers, cores=cores, device=model.info().device)
+    return compute_deadline_s(options, tokens_per_s=at_once * tokens_per_s)
+
+
 async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost) -> float:
-    """Return a deadline that fits this machine: a multiple of the measured need, at least a minute.
+    """Return a deadline that fits peers who share one model in this process.
 
     Args:
         options: How much will be generated and judged.
@@ -316,13 +355,40 @@ async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost)
     """
     if model.info().parameters == 0:
         return DEADLINE_S_MIN
-    await _generate_all(host, peers=options.peers, tokens=1)  # the first pass of a process is slow
-    started = time.monotonic()
-    await _generate_all(host, peers=options.peers, tokens=MEASURED_TOKENS)
-    tokens_per_s = options.peers * MEASURED_TOKENS / max(time.monotonic() - started, 1e-3)
+    tokens_per_s = await measure_tokens_per_s(host, rows=options.peers, get_time_s=time.monotonic)
+    return compute_deadline_s(options, tokens_per_s=tokens_per_s)
+
+
+async def measure_tokens_per_s(host: ModelHost, *, rows: int, get_time_s: Callable[[], float]) -> float:
+    """Return how many tokens a second a model generates, all rows together."""
+    await _generate_all(host, peers=rows, tokens=1)  # the first pass of a process is slow
+    started = get_time_s()
+    await _generate_all(host, peers=rows, tokens=MEASURED_TOKENS)
+    return rows * MEASURED_TOKENS / max(get_time_s() - started, 1e-3)
+
+
+def compute_deadline_s(options: AskOptions, *, tokens_per_s: float) -> float:
+    """Return a multiple of what a round needs, at least a minute.
+
+    Args:
+        options: How much will be generated and judged.
+        tokens_per_s: What all peers together generate on this machine.
+    """
     calls = options.calls or default_calls_per_peer(options.peers)
     needed = options.peers * (options.tokens_max + calls * PASSES_PER_CALL) / tokens_per_s
     return min(max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed), DEADLINE_S_MAX)
+
+
+def compute_at_once(*, peers: int, cores: int, device: str) -> int:
+    """Return how many peers' processes compute at full speed at once: one a core, one on a shared device."""
+    return min(peers, cores // MODEL_THREADS) if device == "cpu" else 1
+
+
+def get_cores() -> int:
+    """Return how many cores this process may use; where the system does not say, how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 async def _generate_all(host: ModelHost, *, peers: int, tokens: int) -> None:
