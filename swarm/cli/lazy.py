@@ -32,6 +32,8 @@ class LazyGroup(click.Group):
         lazy = self.lazy_commands[cmd_name]
         command = getattr(importlib.import_module(lazy.module), lazy.attribute)
         assert isinstance(command, click.Command), "commands are click commands"
+        if ctx.auto_envvar_prefix:
+            _name_variables(command, f"{ctx.auto_envvar_prefix}_{cmd_name}".upper().replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -39,3 +41,28 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             rows = [(name, self.lazy_commands[name].summary) for name in sorted(self.lazy_commands)]
             formatter.write_dl(rows)
+
+
+def compute_variable(prefix: str, option: click.Option) -> str | None:
+    """Return the environment variable that sets an option: its command and its first long flag.
+
+    Args:
+        prefix: The command's own, such as PEERAGE_ASK.
+        option: Any; None comes back where it has no long flag.
+    """
+    flags = [flag for flag in option.opts if flag.startswith("--")]
+    return f"{prefix}_{flags[0][2:]}".upper().replace("-", "_") if flags else None
+
+
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Name the variables of a command and all below it by their flags, as people read them in the help.
+
+    click goes by the parameter instead, which is another name where the flag's would be a keyword or a module
+    (`--json` fills `as_json`); that name keeps working.
+    """
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar is None:
+            option.envvar = compute_variable(prefix, option)
+    if isinstance(command, click.Group):  # a lazy one has nothing loaded yet, and does this itself
+        for name, child in command.commands.items():
+            _name_variables(child, f"{prefix}_{name}".upper().replace("-", "_"))

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
+from swarm.cli.lazy import compute_variable
+from swarm.cli.main import cli
 from tests.cli.console import Ran, run
 
 
@@ -119,3 +122,53 @@ def test_an_environment_that_means_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     ran = ask()
     assert ran.code == 2
     assert "--peers" in ran.err
+
+
+def find_options(command: click.Command, ctx: click.Context) -> list[tuple[click.Context, click.Option]]:
+    """Return every option of a command and of all below it, where help can name it."""
+    found = [(ctx, option) for option in command.params if isinstance(option, click.Option)]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            child = command.get_command(ctx, name)
+            assert child is not None
+            found += find_options(child, click.Context(child, info_name=name, parent=ctx))
+    return found
+
+
+def test_every_option_is_set_by_the_variable_that_its_flag_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = find_options(cli, click.Context(cli, info_name="peerage", **cli.context_settings))
+    flags = [(ctx, option) for ctx, option in options if ctx.parent is not None]
+    assert len([option for _, option in flags if "--json" in option.opts]) >= 10
+    for ctx, option in flags:
+        (flag, *_) = [name for name in option.opts if name.startswith("--")]
+        words = [*ctx.command_path.split(), flag.removeprefix("--")]
+        variable = "_".join(words).upper().replace("-", "_")
+        monkeypatch.setenv(variable, "given")
+        assert option.resolve_envvar_value(ctx) == "given", variable
+        monkeypatch.delenv(variable)
+        assert option.resolve_envvar_value(ctx) is None, variable
+
+
+@pytest.mark.parametrize("name", ["JSON", "AS_JSON"])  # the flag's name; what it was first called
+def test_json_may_be_asked_for_in_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"PEERAGE_ASK_{name}", "1")
+    assert ask("--model", "scripted").json["schema"] == "peerage.ask/1"
+    for command in ("CONFIG_SHOW", "TESTNET_LIST"):
+        monkeypatch.setenv(f"PEERAGE_{command}_{name}", "1")
+    assert run("config", "show").json["schema"] == "peerage.config/1"
+    assert run("testnet", "list").out.startswith(("{", "["))
+
+
+def test_a_json_variable_that_says_no_or_nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEERAGE_CONFIG_SHOW_JSON", "0")
+    assert not run("config", "show").out.startswith("{")
+    monkeypatch.setenv("PEERAGE_CONFIG_SHOW_JSON", "perhaps")
+    ran = run("config", "show")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--json" in ran.err
+
+
+def test_a_variable_is_named_by_command_and_flag() -> None:
+    option = click.Option(["--no-record", "is_bare"])
+    assert compute_variable("PEERAGE_TESTNET_RUN", option) == "PEERAGE_TESTNET_RUN_NO_RECORD"
+    assert compute_variable("PEERAGE_X", click.Option(["-q", "quiet"])) is None
