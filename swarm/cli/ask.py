@@ -25,7 +25,13 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
     show_default=True,
     help="Sampling temperature, 0 is greedy.",
 )
-@click.option("--on-partial", type=click.Choice(["accept", "reject"]), default="accept", show_default=True)
+@click.option(
+    "--on-partial",
+    type=click.Choice(["accept", "reject"]),
+    default="accept",
+    show_default=True,
+    help="Whether an answer with seats missing counts; reject exits with 6.",
+)
 @click.option("--processes", is_flag=True, help="Run every peer in a process of its own.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="Where the receipt goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -135,6 +135,11 @@ def find_options(command: click.Command, ctx: click.Context) -> list[tuple[click
     return found
 
 
+def test_every_option_says_what_it_does() -> None:
+    options = find_options(cli, click.Context(cli, info_name="peerage", **cli.context_settings))
+    assert [f"{ctx.command_path} {option.opts[0]}" for ctx, option in options if not option.help] == []
+
+
 def test_every_option_is_set_by_the_variable_that_its_flag_names(monkeypatch: pytest.MonkeyPatch) -> None:
     options = find_options(cli, click.Context(cli, info_name="peerage", **cli.context_settings))
     flags = [(ctx, option) for ctx, option in options if ctx.parent is not None]
