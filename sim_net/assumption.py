@@ -1,7 +1,8 @@
-"""How many Byzantine peers a manifest has at most, beside the f that a committee bears."""
+"""What follows from a manifest: its committees, and whether they bear the Byzantine peers it has at most."""
 
 from consensus.committee import compute_tolerated
 from consensus.genesis import SEATS_MAX
+from ranking.canonical import default_calls_per_peer
 from sim_net.adversary_kinds import ADVERSARY_KINDS, compute_adversary_count, is_byzantine
 from sim_net.fault_kinds import FAULT_KINDS
 from sim_net.manifest import Manifest
@@ -10,6 +11,11 @@ from sim_net.manifest import Manifest
 def compute_seats(manifest: Manifest) -> int:
     """Return the seats of a committee."""
     return manifest.swarm.seats or min(manifest.swarm.peers, SEATS_MAX)
+
+
+def compute_calls(manifest: Manifest) -> int:
+    """Return the judge calls that a peer may spend on a round."""
+    return manifest.swarm.calls or default_calls_per_peer(compute_seats(manifest))
 
 
 def compute_byzantine_max(manifest: Manifest) -> int:

@@ -1,20 +1,26 @@
 """What a run came to: rows for the tables, metrics, checks, and the verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from consensus.identity import PeerKey
-from consensus.verify import VerifiedRound
+from sim_net.asker import Asking
+from sim_net.certified import (
+    AskedQuestion,
+    CertifiedRound,
+    Readers,
+    list_answers,
+    list_comparisons,
+    list_missing,
+    make_round_row,
+    open_round,
+)
 from sim_net.checkers.final import get_violations, is_beyond
 from sim_net.checkers.rules import LIVENESS, SAFETY
-from sim_net.expectations import check_expectation
 from sim_net.manifest_file import render_manifest
 from sim_net.records import (
     AccusationRow,
-    AnswerRow,
     CheckRow,
-    ComparisonRow,
     DecisionRow,
     MissingRow,
     PeerRow,
@@ -23,32 +29,20 @@ from sim_net.records import (
     RoundRow,
     VerdictKind,
 )
-from sim_net.run import HONEST, Run
-from sim_net.summary import (
-    JUDGE_WEIGHT,
-    UNFINISHED,
-    compute_majority,
-    compute_metrics,
-    compute_verdict,
-    is_right,
-)
+from sim_net.run import Run
+from sim_net.summary import HONEST, compute_metrics, compute_verdict, get_version, list_expectations
 from swarm.edge.event_log import SCHEMA as EVENT_SCHEMA
-from swarm.edge.report import RoundReport, create_report
 
 
 @dataclass(frozen=True, slots=True)
-class CertifiedRound:
-    """A round with its number, its receipt if there is one, and what the receipt says."""
+class Measured:
+    """The rows that metrics rest on, read once, and the metrics."""
 
-    number: int
-    round_id: bytes
-    verified: VerifiedRound | None
-    report: RoundReport | None
-
-
-def get_version() -> str:
-    """Return the version of this software."""
-    return version("peerage")
+    rounds: tuple[RoundRow, ...]
+    missing: tuple[MissingRow, ...]
+    accusations: tuple[AccusationRow, ...]
+    peers: tuple[PeerRow, ...]
+    metrics: dict[str, float]
 
 
 class Outcome:
@@ -56,9 +50,13 @@ class Outcome:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.peers = {key: node.peer for node in run.world.nodes for key in [node.signer.key]}
+        self.peers = {node.signer.key: node.peer for node in run.world.nodes}
         self.numbers = self._number_rounds()
-        self.rounds = [self._open(number, asking.round_id) for number, asking in enumerate(run.askings)]
+        self.rounds = [self._open(number, asking) for number, asking in enumerate(run.askings)]
+        self.readers = Readers(
+            get_peer=lambda key: self.peers[PeerKey(key)],
+            is_adversarial=lambda peer: peer in run.cast.behaviour,
+        )
 
     def _number_rounds(self) -> dict[bytes, int]:
         """Number rounds as they were asked; a second question under one counter gets a negative number."""
@@ -67,104 +65,22 @@ class Outcome:
             numbers[round_id] = -1 - place
         return numbers
 
-    def _open(self, number: int, round_id: bytes) -> CertifiedRound:
-        verified = self.run.askings[number].verified or self.run.watch.receipts.get(round_id)
-        return CertifiedRound(number, round_id, verified, create_report(verified) if verified else None)
-
-    def get_peer(self, key: bytes) -> int | None:
-        """Return the peer that holds a key."""
-        return self.peers.get(PeerKey(key))
-
-    def is_adversarial(self, peer: int) -> bool:
-        """Say whether a peer lies, as a seat or as a judge and author."""
-        return peer in self.run.cast.behaviour
-
-    # -- rows --------------------------------------------------------------------------------------
-
-    def list_rounds(self) -> Iterator[RoundRow]:
-        """One row a question."""
-        for certified in self.rounds:
-            yield self._make_round_row(certified)
-
-    def _make_round_row(self, certified: CertifiedRound) -> RoundRow:
-        asking, report = self.run.askings[certified.number], certified.report
-        text = asking.question.turns[-1].text.decode("utf-8")
-        truth = self.run.truths.get(text)
-        winner = report.winner if report is not None else None
-        majority = compute_majority(report) if report is not None else None
-        texts = [candidate.text for candidate in report.ranking] if report is not None else []
-        known = self.run.watch.rounds.get(certified.round_id)
-        authors = self._get_authors(certified, winner.authors) if winner is not None else []
-        return RoundRow(
-            round=certified.number,
-            round_id=certified.round_id.hex(),
-            question=text,
-            truth=truth,
+    def _open(self, number: int, asking: Asking) -> CertifiedRound:
+        watch, text = self.run.watch, asking.question.turns[-1].text.decode("utf-8")
+        known = watch.rounds.get(asking.round_id)
+        asked = AskedQuestion(
+            number=number,
+            round_id=asking.round_id,
+            text=text,
+            truth=self.run.truths.get(text),
             asked_ms=asking.asked_ms,
             closed_ms=asking.closed_ms,
-            status=report.status.name.lower() if report is not None else UNFINISHED,
-            steps=len(certified.verified.closed) - 1 if certified.verified is not None else 0,
-            winner=winner.text if winner is not None else None,
-            majority=majority,
-            is_right=is_right(winner.text if winner is not None else None, truth),
-            is_majority_right=is_right(majority, truth),
-            has_right_answer=any(is_right(one, truth) for one in texts) if texts and truth else None,
-            is_winner_adversarial=all(map(self.is_adversarial, authors)) if authors else None,
-            p_best=report.p_best if report is not None else None,
-            flip_estimate=report.flip_estimate if report is not None else None,
-            result_digest=report.result_digest.hex() if report is not None else None,
-            bad_seats=self.run.watch.count_bad(known.committee) if known is not None else 0,
             seats=asking.question.seats,
+            bad_seats=watch.count_bad(known.committee) if known is not None else 0,
         )
+        return open_round(asked, asking.verified or watch.receipts.get(asking.round_id))
 
-    def _get_authors(self, certified: CertifiedRound, seats: Sequence[int]) -> list[int]:
-        assert certified.verified is not None, "authors come from a receipt"
-        keys = certified.verified.facts.committee.keys
-        return [self.peers[keys[seat]] for seat in seats]
-
-    def list_answers(self) -> Iterator[AnswerRow]:
-        """One row a certified answer."""
-        for certified in self.rounds:
-            if certified.report is None:
-                continue
-            truth = self.run.truths.get(certified.report.question)
-            for rank, candidate in enumerate(certified.report.ranking):
-                for peer in self._get_authors(certified, candidate.authors):
-                    yield AnswerRow(
-                        round=certified.number,
-                        peer=peer,
-                        text=candidate.text,
-                        candidate=candidate.index,
-                        rank=rank,
-                        strength=candidate.strength if candidate.p_best is not None else None,
-                        is_right=is_right(candidate.text, truth),
-                        is_adversarial=self.is_adversarial(peer),
-                    )
-
-    def list_comparisons(self) -> Iterator[ComparisonRow]:
-        """One row a certified comparison."""
-        for certified in self.rounds:
-            if certified.report is None:
-                continue
-            for one in certified.report.comparisons:
-                (judge,) = self._get_authors(certified, [one.judge])
-                yield ComparisonRow(
-                    round=certified.number,
-                    step=one.step,
-                    judge=judge,
-                    left=one.left,
-                    right=one.right,
-                    outcome=one.outcome,
-                    weight=JUDGE_WEIGHT,
-                    is_adversarial=self.is_adversarial(judge),
-                )
-
-    def list_missing(self) -> Iterator[MissingRow]:
-        """One row a seat that a certified set is missing."""
-        for certified in self.rounds:
-            for gone in certified.report.missing if certified.report is not None else ():
-                (peer,) = self._get_authors(certified, [gone.seat])
-                yield MissingRow(round=certified.number, step=gone.step, peer=peer)
+    # -- rows --------------------------------------------------------------------------------------
 
     def list_phases(self) -> Iterator[PhaseRow]:
         """One row a phase that a node reached."""
@@ -198,7 +114,7 @@ class Outcome:
                 at_ms=one.at_ms,
                 round=self.numbers.get(one.round_id) if one.round_id is not None else None,
                 peer=self.run.world.nodes[one.node].peer,
-                accused=self.get_peer(one.accused),
+                accused=self.peers.get(one.accused),
                 kind=one.kind,
                 is_evidence=one.is_evidence,
             )
@@ -225,18 +141,22 @@ class Outcome:
 
     # -- metrics and checks ------------------------------------------------------------------------
 
-    def measure(self) -> dict[str, float]:
-        """Return what the expectations are about."""
+    def measure(self) -> Measured:
+        """Return the rows that metrics rest on, and the metrics."""
         run = self.run
+        rounds = tuple(make_round_row(one, self.readers) for one in self.rounds)
+        missing = tuple(list_missing(self.rounds, self.readers))
+        accusations, peers = tuple(self.list_accusations()), tuple(self.list_peers())
         forked = {one.round_id for one in get_violations(run.watch) if one.rule == "agreement"}
-        return compute_metrics(
-            tuple(self.list_rounds()),
-            missing=tuple(self.list_missing()),
-            accusations=tuple(self.list_accusations()),
-            peers=tuple(self.list_peers()),
+        metrics = compute_metrics(
+            rounds,
+            missing=missing,
+            accusations=accusations,
+            peers=peers,
             forks=len(forked),
             beyond_assumption=sum(is_beyond(run.watch, round_id) for round_id in run.watch.rounds),
         )
+        return Measured(rounds, missing, accusations, peers, metrics)
 
     def list_checks(self, metrics: Mapping[str, float]) -> Iterator[CheckRow]:
         """One row a rule and one an expectation."""
@@ -249,14 +169,7 @@ class Outcome:
                     about if first is None else f"{first.message} (at {first.at_ms} ms; {len(broken)} in all)"
                 )
                 yield CheckRow(name=rule, kind=kind, is_ok=first is None, detail=detail)
-        for text in self.run.manifest.expect:
-            expectation = check_expectation(text)
-            yield CheckRow(
-                name=text,
-                kind=VerdictKind.EXPECTATION,
-                is_ok=expectation.is_met(metrics),
-                detail=expectation.describe(metrics),
-            )
+        yield from list_expectations(self.run.manifest.expect, metrics)
 
 
 def create_recording(run: Run, *, replay: str) -> Recording:
@@ -267,8 +180,8 @@ def create_recording(run: Run, *, replay: str) -> Recording:
         replay: The command that runs it again.
     """
     outcome = Outcome(run)
-    metrics = outcome.measure()
-    checks = tuple(outcome.list_checks(metrics))
+    measured = outcome.measure()
+    checks = tuple(outcome.list_checks(measured.metrics))
     return Recording(
         manifest_toml=render_manifest(run.manifest),
         name=run.manifest.name,
@@ -280,16 +193,16 @@ def create_recording(run: Run, *, replay: str) -> Recording:
         ended_ms=run.world.now_ms,
         healed_ms=run.faults.healed_ms,
         verdict=compute_verdict(checks),
-        metrics=metrics,
-        rounds=tuple(outcome.list_rounds()),
-        answers=tuple(outcome.list_answers()),
-        comparisons=tuple(outcome.list_comparisons()),
+        metrics=measured.metrics,
+        rounds=measured.rounds,
+        answers=tuple(list_answers(outcome.rounds, outcome.readers)),
+        comparisons=tuple(list_comparisons(outcome.rounds, outcome.readers)),
         phases=tuple(outcome.list_phases()),
         decisions=tuple(outcome.list_decisions()),
-        missing=tuple(outcome.list_missing()),
+        missing=measured.missing,
         faults=tuple(run.faults.rows),
-        accusations=tuple(outcome.list_accusations()),
-        peers=tuple(outcome.list_peers()),
+        accusations=measured.accusations,
+        peers=measured.peers,
         checks=checks,
     )
 

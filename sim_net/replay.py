@@ -16,8 +16,8 @@ from sim_net.catalog import open_manifest
 from sim_net.fuzz import FUZZ_SOURCE, draw_manifest
 from sim_net.manifest import Manifest
 from sim_net.manifest_file import render_manifest
-from sim_net.outcome import get_version
 from sim_net.overrides import apply_overrides, without
+from sim_net.summary import get_version
 
 DIGEST_CHARS = 12
 _PLAIN = re.compile(r"[\w@%+=:,./()\-\[\]]+", re.ASCII)

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from consensus.genesis import SEATS_MAX
 from models.contract import Model
-from ranking.canonical import default_calls_per_peer
 from sim_net.adversaries import ASKER_REGISTRY, REGISTRY, load_plugin
 from sim_net.adversary_kinds import compute_adversary_count
 from sim_net.asker import Asking
+from sim_net.assumption import compute_calls, compute_seats
 from sim_net.checkers.discovery import Discovery
 from sim_net.checkers.final import check_end
 from sim_net.checkers.watch import Watch
@@ -21,7 +20,6 @@ from sim_net.seeds import Seeds
 from sim_net.world import World
 
 SLICE_MS = 500  # how often a healed world is looked at
-HONEST = "honest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +181,11 @@ class Run:
 
     def _ask(self, text: str) -> Asking:
         swarm = self.manifest.swarm
-        seats = swarm.seats or min(swarm.peers, SEATS_MAX)
         question = self.world.make_question(
             text,
             counter=len(self.askings),
-            seats=seats,
-            calls_per_peer=swarm.calls or default_calls_per_peer(seats),
+            seats=compute_seats(self.manifest),
+            calls_per_peer=compute_calls(self.manifest),
             steps_max=swarm.steps,
             answer_ms=swarm.answer_ms,
             ballot_ms=swarm.ballot_ms,

@@ -40,7 +40,7 @@ def run_line(line: Line) -> tuple[Failure | None, tuple[CheckRow, ...], str]:
     run = Run(manifest, seed=line.seed)
     run.execute()
     outcome = Outcome(run)
-    checks = tuple(outcome.list_checks(outcome.measure()))
+    checks = tuple(outcome.list_checks(outcome.measure().metrics))
     return find_failure(checks, run.world.trace_digest), checks, run.world.trace_digest
 
 

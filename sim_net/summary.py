@@ -1,23 +1,42 @@
 """What rows add up to, whichever world they come from: who was right, metrics, and the verdict."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from statistics import fmean
 
 from consensus.decision import Status
 from ranking.merge import canonical_key
+from sim_net.expectations import check_expectation
 from sim_net.records import AccusationRow, CheckRow, MissingRow, PeerRow, RoundRow, VerdictKind
 from swarm.edge.report import RoundReport
 
 SEVERITY = (VerdictKind.OK, VerdictKind.EXPECTATION, VerdictKind.LIVENESS, VerdictKind.SAFETY)
 JUDGE_WEIGHT = 1.0  # a constant of the round; every judge counts alike until a ledger says otherwise
 UNFINISHED = "unfinished"
+HONEST = "honest"  # the behaviour of a peer that nobody made bad
+
+
+def get_version() -> str:
+    """Return the version of this software."""
+    return version("peerage")
 
 
 def compute_verdict(checks: Sequence[CheckRow]) -> VerdictKind:
     """Return the worst kind among the checks that failed."""
     failed = [check.kind for check in checks if not check.is_ok]
     return max(failed, key=SEVERITY.index, default=VerdictKind.OK)
+
+
+def list_expectations(expect: Sequence[str], metrics: Mapping[str, float]) -> Iterator[CheckRow]:
+    """Yield one row an expectation."""
+    for expectation in map(check_expectation, expect):
+        yield CheckRow(
+            name=expectation.text,
+            kind=VerdictKind.EXPECTATION,
+            is_ok=expectation.is_met(metrics),
+            detail=expectation.describe(metrics),
+        )
 
 
 def compute_majority(report: RoundReport) -> str | None:

@@ -9,7 +9,6 @@ from consensus.genesis import SEATS_MAX, SEATS_MIN
 from consensus.gold import FAMILIES, GoldQuestion, generate
 from models.scripted import compute_scripted_truth
 from models.weights import EMBEDDED_NAME
-from ranking.canonical import default_calls_per_peer
 from sim_net.distributions import parse_distribution
 from sim_net.manifest import FaultSettings, Manifest, NetworkSettings
 from sim_net.seeds import Seeds
@@ -106,16 +105,6 @@ def list_notes(manifest: Manifest) -> list[str]:
             " without the correlated errors of judges"
         )
     return notes
-
-
-def get_seats(manifest: Manifest) -> int:
-    """Return the seats of a round."""
-    return manifest.swarm.seats or manifest.swarm.peers
-
-
-def get_calls(manifest: Manifest) -> int:
-    """Return the judge calls a peer may spend on a round."""
-    return manifest.swarm.calls or default_calls_per_peer(get_seats(manifest))
 
 
 def create_models(manifest: Manifest, seeds: Seeds) -> tuple[PeerModel, ...]:

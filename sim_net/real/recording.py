@@ -2,41 +2,34 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
-from consensus.verify import VerifiedRound
-from sim_net.expectations import check_expectation
+from sim_net.assumption import compute_seats
+from sim_net.certified import (
+    AskedQuestion,
+    CertifiedRound,
+    Readers,
+    list_answers,
+    list_comparisons,
+    list_missing,
+    make_round_row,
+    open_round,
+)
 from sim_net.manifest import Manifest
 from sim_net.manifest_file import render_manifest
 from sim_net.real.checks import check_findings
 from sim_net.real.findings import AskedRound, Findings
-from sim_net.real.plan import PeerModel, get_seats
+from sim_net.real.plan import PeerModel
 from sim_net.records import (
     AccusationRow,
-    AnswerRow,
     CheckRow,
-    ComparisonRow,
     DecisionRow,
     FaultRow,
-    MissingRow,
     PeerRow,
     PhaseRow,
     Recording,
-    RoundRow,
-    VerdictKind,
 )
-from sim_net.summary import (
-    JUDGE_WEIGHT,
-    UNFINISHED,
-    compute_majority,
-    compute_metrics,
-    compute_verdict,
-    is_right,
-)
+from sim_net.summary import HONEST, compute_metrics, compute_verdict, get_version, list_expectations
 from swarm.edge.event_log import SCHEMA
-from swarm.edge.report import RoundReport, create_report
-
-HONEST = "honest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +44,15 @@ class RunFacts:
     ended_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRound:
-    """A question with its verified round and report, None where nobody holds a receipt that verifies."""
-
-    asked: AskedRound
-    verified: VerifiedRound | None
-    report: RoundReport | None
-
-
 def create_recording(facts: RunFacts, findings: Findings) -> Recording:
     """Read a finished run into rows, metrics and a verdict."""
-    rounds = [_read_round(findings, asked) for asked in findings.asked]
-    rows = tuple(_make_round_row(findings, facts.manifest, one) for one in rounds)
+    rounds = [_open(findings, facts.manifest, asked) for asked in findings.asked]
+    # The processes of a real testnet are honest, one and all.
+    readers = Readers(get_peer=lambda key: findings.places[key], is_adversarial=lambda _: False)
+    rows = tuple(make_round_row(one, readers) for one in rounds)
     checks = check_findings(findings)
     accusations = tuple(_list_accusations(findings))
-    missing = tuple(_list_missing(findings, rounds))
+    missing = tuple(list_missing(rounds, readers))
     peers = tuple(_list_peers(findings, facts.models))
     metrics = compute_metrics(
         rows,
@@ -76,21 +62,12 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
         forks=_count_forks(checks),
         beyond_assumption=0,
     )
-    expected = (check_expectation(text) for text in facts.manifest.expect)
-    checks += tuple(
-        CheckRow(
-            name=one.text,
-            kind=VerdictKind.EXPECTATION,
-            is_ok=one.is_met(metrics),
-            detail=one.describe(metrics),
-        )
-        for one in expected
-    )
+    checks += tuple(list_expectations(facts.manifest.expect, metrics))
     return Recording(
         manifest_toml=render_manifest(facts.manifest),
         name=facts.manifest.name,
         seed=facts.seed,
-        version=version("peerage"),
+        version=get_version(),
         replay=f"peerage testnet up {facts.manifest.name} --seed {facts.seed}",
         time="real",
         trace_digest="",
@@ -99,8 +76,8 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
         verdict=compute_verdict(checks),
         metrics=metrics,
         rounds=rows,
-        answers=tuple(_list_answers(findings, rounds)),
-        comparisons=tuple(_list_comparisons(findings, rounds)),
+        answers=tuple(list_answers(rounds, readers)),
+        comparisons=tuple(list_comparisons(rounds, readers)),
         phases=tuple(_list_phases(findings)),
         decisions=tuple(_list_decisions(findings)),
         missing=missing,
@@ -111,38 +88,18 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
     )
 
 
-def _read_round(findings: Findings, asked: AskedRound) -> ReadRound:
-    verified = findings.get_verified(asked.round_id)
-    return ReadRound(asked, verified, create_report(verified) if verified is not None else None)
-
-
-def _make_round_row(findings: Findings, manifest: Manifest, one: ReadRound) -> RoundRow:
-    asked, report = one.asked, one.report
-    truth = asked.truth
-    winner = report.winner.text if report is not None and report.winner is not None else None
-    popular = compute_majority(report) if report is not None else None
-    texts = [candidate.text for candidate in report.ranking] if report is not None else []
-    return RoundRow(
-        round=asked.index,
-        round_id=asked.round_id.hex(),
-        question=asked.question,
-        truth=truth,
+def _open(findings: Findings, manifest: Manifest, asked: AskedRound) -> CertifiedRound:
+    question = AskedQuestion(
+        number=asked.index,
+        round_id=asked.round_id,
+        text=asked.question,
+        truth=asked.truth,
         asked_ms=asked.asked_ms,
         closed_ms=asked.closed_ms if asked.closed_ms is not None else _find_closed_ms(findings, asked),
-        status=report.status.name.lower() if report is not None else UNFINISHED,
-        steps=len(one.verified.closed) - 1 if one.verified is not None else 0,
-        winner=winner,
-        majority=popular,
-        is_right=is_right(winner, truth),
-        is_majority_right=is_right(popular, truth),
-        has_right_answer=any(is_right(text, truth) for text in texts) if texts else None,
-        is_winner_adversarial=False if winner is not None else None,
-        p_best=report.p_best if report is not None else None,
-        flip_estimate=report.flip_estimate if report is not None else None,
-        result_digest=report.result_digest.hex() if report is not None else None,
+        seats=compute_seats(manifest),
         bad_seats=0,
-        seats=get_seats(manifest),
     )
+    return open_round(question, findings.get_verified(asked.round_id))
 
 
 def _find_closed_ms(findings: Findings, asked: AskedRound) -> int | None:
@@ -177,50 +134,6 @@ def list_events(findings: Findings) -> Iterator[dict[str, object]]:
             "node": node,
             **event.fields,
         }
-
-
-def _list_answers(findings: Findings, rounds: Sequence[ReadRound]) -> Iterator[AnswerRow]:
-    for one in rounds:
-        if one.report is None or one.verified is None:
-            continue
-        for rank, candidate in enumerate(one.report.ranking):
-            for seat in candidate.authors:
-                yield AnswerRow(
-                    round=one.asked.index,
-                    peer=findings.get_peer(one.verified, seat),
-                    text=candidate.text,
-                    candidate=candidate.index,
-                    rank=rank,
-                    strength=candidate.strength if candidate.p_best is not None else None,
-                    is_right=is_right(candidate.text, one.asked.truth),
-                    is_adversarial=False,
-                )
-
-
-def _list_comparisons(findings: Findings, rounds: Sequence[ReadRound]) -> Iterator[ComparisonRow]:
-    for one in rounds:
-        if one.report is None or one.verified is None:
-            continue
-        for said in one.report.comparisons:
-            yield ComparisonRow(
-                round=one.asked.index,
-                step=said.step,
-                judge=findings.get_peer(one.verified, said.judge),
-                left=said.left,
-                right=said.right,
-                outcome=said.outcome,
-                weight=JUDGE_WEIGHT,
-                is_adversarial=False,
-            )
-
-
-def _list_missing(findings: Findings, rounds: Sequence[ReadRound]) -> Iterator[MissingRow]:
-    for one in rounds:
-        if one.report is None or one.verified is None:
-            continue
-        for gone in one.report.missing:
-            peer = findings.get_peer(one.verified, gone.seat)
-            yield MissingRow(round=one.asked.index, step=gone.step, peer=peer)
 
 
 def _list_phases(findings: Findings) -> Iterator[PhaseRow]:

@@ -23,6 +23,7 @@ from consensus.question import (
     sign_question,
 )
 from models.weights import EMBEDDED_NAME
+from sim_net.assumption import compute_calls, compute_seats
 from sim_net.manifest import Manifest
 from sim_net.real.findings import AskedRound, Findings
 from sim_net.real.net import NetPaths, RealNet, reserve_port
@@ -32,8 +33,6 @@ from sim_net.real.plan import (
     check_manifest,
     create_models,
     create_questions,
-    get_calls,
-    get_seats,
     list_notes,
 )
 from sim_net.real.recording import RunFacts, create_recording
@@ -225,8 +224,8 @@ class RealRun:
             turns=(Turn(int(Role.USER), text.encode("utf-8")),),
             temperature_milli=TEMPERATURE_MILLI,
             tokens_max=TOKENS_MAX,
-            seats=get_seats(self.manifest),
-            calls_per_peer=get_calls(self.manifest),
+            seats=compute_seats(self.manifest),
+            calls_per_peer=compute_calls(self.manifest),
             steps_max=swarm.steps,
             answer_ms=swarm.answer_ms,
             ballot_ms=swarm.ballot_ms,

@@ -16,7 +16,7 @@ from consensus.errors import ConfigError
 from sim_net.fuzz import FUZZ_SOURCE, list_seeds
 from sim_net.manifest_file import render_manifest
 from sim_net.metrics import METRICS
-from sim_net.outcome import create_recording, get_version, list_events
+from sim_net.outcome import create_recording, list_events
 from sim_net.records import CheckRow, Recording, VerdictKind
 from sim_net.replay import Line, open_line, parse_line
 from sim_net.report.page import render_report
@@ -24,6 +24,7 @@ from sim_net.report.tables import verify_tables_supported
 from sim_net.run import Run, RunProgress
 from sim_net.run_directory import create_run_directory, open_recording, recording_to_json
 from sim_net.shrink import run_line, shrink
+from sim_net.summary import get_version
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, echo_note, render_table
 from swarm.edge.paths import get_paths, write_private_file
