@@ -33,7 +33,6 @@ from consensus.receipt import ReceiptStep, open_receipt
 from consensus.round import BODY_REQUEST_MAX
 
 ARCHIVES_MAX = 8  # receipts held open at once; another late seat's round takes the oldest's place
-ANSWER_AGAIN_MS = 500
 
 
 @dataclass(slots=True)
@@ -42,6 +41,7 @@ class Archive:
 
     round_id: bytes
     keys: tuple[PeerKey, ...]
+    answer_again_ms: int
     steps: tuple[ReceiptStep, ...]
     answered_ms: dict[tuple[bytes, int], int] = field(default_factory=dict)  # by seat's key and step
 
@@ -62,7 +62,7 @@ class Archive:
         if step is None or not 0 <= step < len(self.steps):
             return ()
         last = self.answered_ms.get((sender, step))
-        if last is not None and now_ms - last < ANSWER_AGAIN_MS:
+        if last is not None and now_ms - last < self.answer_again_ms:
             return ()
         self.answered_ms[sender, step] = now_ms
         kept = self.steps[step]
@@ -83,8 +83,8 @@ class Archive:
         return found
 
 
-def open_archive(receipt: bytes, network: Network) -> Archive:
-    """Open a receipt of one's own disk.
+def open_archive(receipt: bytes, network: Network, *, answer_again_ms: int) -> Archive:
+    """Open a receipt of one's own disk; a seat is answered once a step in so many milliseconds.
 
     Raises:
         VerificationError: The disk has damaged it.
@@ -93,7 +93,7 @@ def open_archive(receipt: bytes, network: Network) -> Archive:
     opened = open_receipt(receipt)
     question = decode(Question, opened.question.payload, bytes_max=QUESTION_BYTES_MAX)
     committee = draw_committee(network, question)
-    return Archive(compute_round_id(opened.question.payload), committee.keys, opened.steps)
+    return Archive(compute_round_id(opened.question.payload), committee.keys, answer_again_ms, opened.steps)
 
 
 def _find_step(message: SeatMessage) -> int | None:

@@ -318,7 +318,9 @@ def _answer_late_seat(state: NodeState, message: SeatMessage, received: Received
 
 def _open_archive(state: NodeState, ticket: ArchiveTicket, receipt: bytes, now_ms: int) -> list[Action]:
     try:
-        archive = open_archive(receipt, state.config.network)
+        archive = open_archive(
+            receipt, state.config.network, answer_again_ms=state.config.timing.certificate_again_ms
+        )
         answers = archive.answer(ticket.message, ticket.sender, now_ms)
     except VerificationError as exc:
         return [Emit(ticket.round_id, "receipt_damaged", (("reason", exc.message),))]

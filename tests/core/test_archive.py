@@ -2,6 +2,7 @@
 
 import pytest
 
+from consensus.desk import Timing
 from consensus.encoding import encode
 from consensus.messages import (
     BodyRequest,
@@ -19,11 +20,12 @@ from sim_net.checkers.final import check_world
 from sim_net.checkers.watch import Watch
 from sim_net.recorder import Recorder
 from sim_net.world import World
-from swarm.core.archive import ANSWER_AGAIN_MS, ARCHIVES_MAX, open_archive
+from swarm.core.archive import ARCHIVES_MAX, open_archive
 from swarm.core.inputs import ReceiptLoaded, Received, Started
 from swarm.core.node import step
 
 TEXT = "What is 7 times 12?"
+ANSWER_AGAIN_MS = Timing().certificate_again_ms
 
 
 def make_late_world(*, late_ms: int, steps_max: int = 1, seed: int = 1) -> tuple[World, Watch, bytes]:
@@ -144,7 +146,7 @@ def test_an_archive_opens_from_the_exact_receipt() -> None:
     world, watch, round_id = make_late_world(late_ms=200)
     receipt = world.nodes[0].disk.get_receipt(round_id)
     assert receipt is not None
-    archive = open_archive(receipt, world.network)
+    archive = open_archive(receipt, world.network, answer_again_ms=ANSWER_AGAIN_MS)
     assert archive.round_id == round_id
     assert archive.keys == watch.rounds[round_id].committee.keys
     started = Started(0, world.nodes[0].disk.load_open(world.network.network_id))
