@@ -40,7 +40,7 @@ from sim_net.records import (
 )
 from sim_net.report.page import render_report
 from sim_net.report.tables import ROW_CLASSES, read_table, verify_tables_supported, write_tables
-from swarm.edge.paths import DIRECTORY_MODE, FILE_MODE, ensure_directory, write_private_file
+from swarm.edge.paths import DIRECTORY_MODE, FILE_MODE, ensure_directory, sync_directory, write_private_file
 
 RUN_SCHEMA = "peerage.testnet.run/1"
 MANIFEST_FILE = "manifest.toml"
@@ -141,9 +141,9 @@ class RunDirectory:
             if with_tables:
                 verify_tables_supported()
             self._fill(recording, events=events, environment=environment, with_tables=with_tables)
-            _sync_directory(self.partial)
+            sync_directory(self.partial)
             self.partial.rename(self.path)
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
         except OSError as exc:
             self.discard()
             raise _unwritable(self.path, exc) from exc
@@ -227,14 +227,6 @@ def _write_events(path: Path, events: Iterable[Mapping[str, object]] | Path) -> 
                 file.write(encoder.encode(event).encode("utf-8", "backslashreplace") + b"\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(path: Path, exc: OSError) -> StoreError:

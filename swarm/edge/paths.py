@@ -119,12 +119,17 @@ def create_private_file(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as exc:
         raise _unwritable(path, exc) from exc
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Make what was created, renamed or removed in a directory survive a power cut.
+
+    Raises:
+        OSError: It cannot be opened or synced; the caller says what was being written.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -189,6 +194,6 @@ def write_private_file(path: Path, data: bytes) -> None:
         except OSError:
             partial.unlink(missing_ok=True)
             raise
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as exc:
         raise _unwritable(path, exc) from exc
