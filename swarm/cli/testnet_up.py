@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from sim_net.records import Recording
 
 UP_SCHEMA = "peerage.testnet.up/1"
-VERDICT_EXITS = {"ok": 0, "safety": 20, "liveness": 21, "expectation": 22}
 
 
 @click.command()
@@ -45,13 +44,14 @@ def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_j
     from sim_net.real.plan import check_manifest
     from sim_net.real.recording import list_events
     from sim_net.real.run import RealRun
+    from sim_net.summary import get_version
     from swarm.cli.render import echo_note
-    from swarm.cli.testnet_show import keep_recording
+    from swarm.cli.testnet_show import EXITS, keep_recording
 
     loaded = open_manifest(manifest)
     number = loaded.seed if seed is None else seed
     virtual = f"peerage testnet run {shlex.quote(manifest)} --seed {number}"
-    echo_note(f"seed {number}, {_get_version()}")
+    echo_note(f"seed {number}, peerage {get_version()}")
     echo_note(f"the same in virtual time, where it repeats: {virtual}")
     check_manifest(loaded)  # before a directory is made for it
     place = _open_directory(directory, name=loaded.name, seed=number)
@@ -65,13 +65,7 @@ def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_j
     else:
         _print(recording)
         click.echo(f"kept in {kept} (open report.html)")
-    return VERDICT_EXITS[recording.verdict.value]
-
-
-def _get_version() -> str:
-    from importlib.metadata import version
-
-    return f"peerage {version('peerage')}"
+    return EXITS[recording.verdict]
 
 
 def _open_directory(root: Path | None, *, name: str, seed: int) -> Path:
