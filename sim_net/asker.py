@@ -13,7 +13,6 @@ from consensus.messages import (
     AskMessage,
     ReceiptChunk,
     ReceiptRequest,
-    RefusalMessage,
     RoundClosed,
     SignedQuestion,
     decode_message,
@@ -41,13 +40,11 @@ class Asking:
         receipt: The first receipt that verified.
     """
 
-    index: int
     question: Question
     round_id: bytes
     asked_ms: int
     closed: dict[PeerKey, RoundClosed] = field(default_factory=dict)
     chunks: dict[PeerKey, dict[int, bytes]] = field(default_factory=dict)
-    refusals: dict[PeerKey, str] = field(default_factory=dict)
     lies: list[PeerKey] = field(default_factory=list)
     receipt: bytes | None = None
     verified: VerifiedRound | None = None
@@ -83,10 +80,15 @@ class SimAsker:
         """The asker's key."""
         return self.signer.key
 
+    @property
+    def latest(self) -> Asking | None:
+        """The question asked last."""
+        return next(reversed(self.asked.values()), None)
+
     def ask(self, question: Question) -> Asking:
         """Send a question to every node, again and again until a receipt has come."""
         signed = sign_question(question, self.signer, self.network)
-        asking = Asking(len(self.asked), question, compute_round_id(signed.payload), self.world.now_ms)
+        asking = Asking(question, compute_round_id(signed.payload), self.world.now_ms)
         self.asked.setdefault(asking.round_id, asking)
         self._repeat(self.asked[asking.round_id], self.sort(signed, question), 0)
         return self.asked[asking.round_id]
@@ -117,10 +119,8 @@ class SimAsker:
                     self._fetch(asking, key)
             case ReceiptChunk(round_id) if round_id in self.asked:
                 self._on_chunk(self.asked[round_id], key, message)
-            case RefusalMessage(round_id, reason) if round_id in self.asked:
-                self.asked[round_id].refusals[key] = reason[:512].decode("utf-8", "replace")
             case _:
-                pass  # progress is for people
+                pass  # progress and refusals are for people
 
     def _fetch(self, asking: Asking, key: PeerKey) -> None:
         wanted = len(asking.chunks.get(key, {}))

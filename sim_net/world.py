@@ -184,11 +184,13 @@ class World:
     @property
     def closed(self) -> dict[PeerKey, RoundClosed]:
         """What each node told the asker of the latest round."""
-        return list(self.asker.asked.values())[-1].closed if self.asker.asked else {}
+        latest = self.asker.latest
+        return latest.closed if latest is not None else {}
 
     def get_receipt(self) -> bytes | None:
         """Return the receipt of the latest round that the asker holds and has verified."""
-        return list(self.asker.asked.values())[-1].receipt if self.asker.asked else None
+        latest = self.asker.latest
+        return latest.receipt if latest is not None else None
 
     def get_nodes(self, key: PeerKey) -> list[int]:
         """Return the nodes that hold a key; more than one for twins, none for strangers."""
