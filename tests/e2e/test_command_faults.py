@@ -5,10 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ import trio
 
 from consensus.verify import verify_receipt
 from tests.cli.console import Json, run
+from tests.e2e.commands import Command, open_command
 from tests.e2e.processes import run_within, wait_gone
 
 pytestmark = pytest.mark.slow
@@ -25,59 +23,14 @@ SLOW = "scripted:accuracy=0.3,latency=0.5"
 NEVER = "scripted:latency=600"
 
 
-@dataclass
-class Command:
-    """A running `peerage ask --processes`: what it said so far, and its peers."""
-
-    process: trio.Process
-    err: str = ""
-    out: bytes = b""
-    said: trio.Event = field(default_factory=trio.Event)
-    pids: tuple[int, ...] = ()
-
-    async def read_err(self) -> None:
-        assert self.process.stderr is not None
-        async for data in self.process.stderr:
-            self.err += data.decode()
-            for line in self.err.splitlines():
-                if " peer processes: " in line:
-                    self.pids = tuple(map(int, line.partition(": ")[2].split()))
-            self.said.set()
-            self.said = trio.Event()
-
-    async def read_out(self) -> None:
-        assert self.process.stdout is not None
-        async for data in self.process.stdout:
-            self.out += data
-
-    async def wait_said(self, words: str) -> None:
-        while words not in self.err:
-            await self.said.wait()
-
-
-@asynccontextmanager
-async def open_command(tmp_path: Path, *args: str) -> AsyncIterator[Command]:
-    """Run the command; leaving the block waits for its end."""
-    start = partial(
-        trio.run_process,
-        [sys.executable, "-m", "swarm.cli.main", "ask", "x", "--processes", *args],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        check=False,
-        start_new_session=True,
-        env={**os.environ, "PEERAGE_DATA_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
-    )
-    async with trio.open_nursery() as nursery:
-        command = Command(await nursery.start(start))
-        nursery.start_soon(command.read_err)
-        nursery.start_soon(command.read_out)
-        yield command
+def open_ask(tmp_path: Path, *args: str) -> AbstractAsyncContextManager[Command]:
+    """Ask a swarm of processes."""
+    return open_command("ask", "x", "--processes", *args, config=tmp_path, data=tmp_path)
 
 
 def test_more_dead_peers_than_tolerated_exit_6_without_an_answer(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_command(tmp_path, "--peers", "4", "--model", SLOW, "--deadline", "4") as command:
+        async with open_ask(tmp_path, "--peers", "4", "--model", SLOW, "--deadline", "4") as command:
             await command.wait_said("answers: thinking")
             for pid in command.pids[:2]:
                 os.kill(pid, signal.SIGKILL)
@@ -95,7 +48,7 @@ def test_one_dead_peer_is_a_partial_answer_or_none_at_all(tmp_path: Path, on_par
     options = ("--peers", "4", "--seed", "a", "--model", SLOW, "--deadline", "30", "--receipt", str(receipt))
 
     async def main() -> None:
-        async with open_command(tmp_path, *options, "--json", "--on-partial", on_partial) as command:
+        async with open_ask(tmp_path, *options, "--json", "--on-partial", on_partial) as command:
             await command.wait_said("answers: thinking")
             os.kill(command.pids[0], signal.SIGKILL)
         said: Json = json.loads(command.out)
@@ -120,7 +73,7 @@ def test_one_dead_peer_is_a_partial_answer_or_none_at_all(tmp_path: Path, on_par
 
 def test_ctrl_c_ends_everything_with_130_and_one_word(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_command(tmp_path, "--peers", "4", "--model", NEVER) as command:
+        async with open_ask(tmp_path, "--peers", "4", "--model", NEVER) as command:
             await command.wait_said("answers: thinking")
             os.killpg(command.process.pid, signal.SIGINT)  # a terminal sends it to the whole group
         assert (command.process.returncode, command.out) == (130, b"")
@@ -134,7 +87,7 @@ def test_ctrl_c_ends_everything_with_130_and_one_word(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_the_peers_start_leaves_none_behind(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_command(tmp_path, "--peers", "4", "--model", NEVER) as command:
+        async with open_ask(tmp_path, "--peers", "4", "--model", NEVER) as command:
             while len(children := get_children(command.process.pid)) < 4:
                 await trio.sleep(0.01)
             os.killpg(command.process.pid, signal.SIGINT)
@@ -147,7 +100,7 @@ def test_ctrl_c_while_the_peers_start_leaves_none_behind(tmp_path: Path) -> None
 
 def test_a_parent_that_is_killed_leaves_no_orphans(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_command(tmp_path, "--peers", "4", "--model", NEVER) as command:
+        async with open_ask(tmp_path, "--peers", "4", "--model", NEVER) as command:
             await command.wait_said("answers: thinking")
             command.process.kill()
             await wait_gone(command.pids)

@@ -1,31 +1,18 @@
 """`peerage testnet up` as a shell runs it: its exit codes, what it says, and that nothing outlives it."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-import trio
 
-from tests.cli.console import Json
+from tests.e2e.commands import Command, open_command
 from tests.e2e.processes import is_alive, run_within, wait_gone
 
 pytestmark = pytest.mark.slow
 
 DEADLINE_S = 60.0
-# The command stands alone here, so that these tests hold under whatever name the group gives it.
-COMMAND = """
-import sys
-from swarm.cli import main
-sys.exit(main.main(["testnet", "up", *sys.argv[1:]]))
-"""
 MANIFEST = """
 schema = 1
 name = "small"
@@ -54,62 +41,11 @@ at = "100ms"
 """
 
 
-@dataclass
-class Command:
-    """A running command: what it said so far, and its peers."""
-
-    process: trio.Process
-    err: str = ""
-    out: bytes = b""
-    said: trio.Event = field(default_factory=trio.Event)
-    pids: tuple[int, ...] = ()
-
-    async def read_err(self) -> None:
-        assert self.process.stderr is not None
-        async for data in self.process.stderr:
-            self.err += data.decode()
-            for line in self.err.splitlines(keepends=True):
-                if " peer processes: " in line and line.endswith("\n"):
-                    self.pids = tuple(map(int, line.partition(": ")[2].split()))
-            self.said.set()
-            self.said = trio.Event()
-
-    async def read_out(self) -> None:
-        assert self.process.stdout is not None
-        async for data in self.process.stdout:
-            self.out += data
-
-    async def wait_said(self, words: str) -> None:
-        while words not in self.err:
-            await self.said.wait()
-
-    @property
-    def json(self) -> Json:
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
-@asynccontextmanager
-async def open_up(tmp_path: Path, manifest: str, *args: str) -> AsyncIterator[Command]:
-    """Run the command on a manifest; leaving the block waits for its end."""
+def open_up(tmp_path: Path, manifest: str, *args: str) -> AbstractAsyncContextManager[Command]:
+    """Run `testnet up` on a manifest."""
     path = tmp_path / "small.toml"
     path.write_text(manifest, "utf-8")
-    start = partial(
-        trio.run_process,
-        [sys.executable, "-c", COMMAND, str(path), *args],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        check=False,
-        start_new_session=True,
-        env={**os.environ, "PEERAGE_DATA_DIR": str(tmp_path / "data"), "XDG_CONFIG_HOME": str(tmp_path)},
-    )
-    async with trio.open_nursery() as nursery:
-        command = Command(await nursery.start(start))
-        nursery.start_soon(command.read_err)
-        nursery.start_soon(command.read_out)
-        yield command
+    return open_command("testnet", "up", str(path), *args, config=tmp_path, data=tmp_path / "data")
 
 
 def make_manifest(*, rounds: int = 1, expect: str = "finished == 1", latency: int = 100) -> str:
