@@ -74,9 +74,8 @@ class Mesh:
         self._cut: frozenset[PeerKey] = frozenset()
         self._dials = trio.Semaphore(limits.dials_concurrent_max)
         self._unauthenticated = 0
-        self._unlinked = (
-            trio.lowlevel.ParkingLot()
-        )  # dial tasks whose peer is linked the other way, or cut off
+        # Dial tasks whose peer is linked the other way, or cut off.
+        self._unlinked = trio.lowlevel.ParkingLot()
         self._drained = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._is_stopping = False

@@ -81,14 +81,18 @@ class PeerProcess:
         self._stdin = process.stdin
         self._reader = LineReader(process.stdout)
 
-    async def introduce(self, spec: ChildSpec) -> str:
-        """Tell the child who it is; returns the URL it listens on.
-
-        Raises:
-            NetworkError: It ended instead.
-        """
+    async def tell_spec(self, spec: ChildSpec) -> None:
+        """Tell the child who it is, and let it load its model; raises NetworkError where it has ended."""
         await self._send({name: getattr(spec, name) for name in ChildSpec.__slots__})
+
+    async def read_url(self) -> str:
+        """Wait until the child listens; returns its URL, raises NetworkError where it ended instead."""
         return (await self._reader.read()).get("url", "")
+
+    async def introduce(self, spec: ChildSpec) -> str:
+        """Tell the child who it is; returns the URL it listens on, raises NetworkError where it ended."""
+        await self.tell_spec(spec)
+        return await self.read_url()
 
     async def tell_urls(self, urls: Mapping[PeerKey, str]) -> None:
         """Tell the child everybody's addresses; raises NetworkError where it has ended."""
@@ -240,9 +244,9 @@ async def introduce_all(
     Raises:
         NetworkError: One of them ended.
     """
-    urls: dict[PeerKey, str] = {}
-    for pair, peer, spec in zip(keys.peers, peers, specs, strict=True):
-        urls[pair.key] = await peer.introduce(spec)
+    for peer, spec in zip(peers, specs, strict=True):
+        await peer.tell_spec(spec)  # all of them first: they load their models side by side
+    urls = {pair.key: await peer.read_url() for pair, peer in zip(keys.peers, peers, strict=True)}
     for peer in peers:
         await peer.tell_urls(urls)
     for peer in peers:
