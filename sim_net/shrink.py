@@ -34,14 +34,24 @@ class Shrunk:
     tries: int
 
 
-def run_line(line: Line) -> tuple[Failure | None, tuple[CheckRow, ...], str]:
-    """Run what a line names; return its failure if any, its checks, and its trace digest."""
+@dataclass(frozen=True, slots=True)
+class LineRun:
+    """What became of a line: its failure if any, all checks, and the trace digest."""
+
+    failure: Failure | None
+    checks: tuple[CheckRow, ...]
+    trace_digest: str
+
+
+def run_line(line: Line) -> LineRun:
+    """Run what a line names."""
     _, manifest = open_line(line)
     run = Run(manifest, seed=line.seed)
     run.execute()
     outcome = Outcome(run)
     checks = tuple(outcome.list_checks(outcome.measure().metrics))
-    return find_failure(checks, run.world.trace_digest), checks, run.world.trace_digest
+    digest = run.world.trace_digest
+    return LineRun(find_failure(checks, digest), checks, digest)
 
 
 def find_failure(checks: tuple[CheckRow, ...], trace_digest: str) -> Failure | None:
@@ -65,7 +75,7 @@ def shrink(line: Line, *, note: Callable[[str], None] = lambda _: None, tries_ma
         ConfigError: The line cannot be run, or its run does not fail.
     """
     line = replace(open_line(line)[0], digest="")
-    failure, _, _ = run_line(line)
+    failure = run_line(line).failure
     if failure is None:
         raise ConfigError(
             "the run of this line does not fail, so there is nothing to shrink",
@@ -89,7 +99,7 @@ def shrink(line: Line, *, note: Callable[[str], None] = lambda _: None, tries_ma
 
 def _try(line: Line) -> Failure | None:
     try:
-        return run_line(line)[0]
+        return run_line(line).failure
     except ConfigError:
         return None  # leaving something out made it no manifest
 

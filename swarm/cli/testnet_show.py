@@ -23,7 +23,7 @@ from sim_net.report.page import render_report
 from sim_net.report.tables import verify_tables_supported
 from sim_net.run import Run, RunProgress
 from sim_net.run_directory import create_run_directory, open_recording, recording_to_json
-from sim_net.shrink import run_line, shrink
+from sim_net.shrink import LineRun, run_line, shrink
 from sim_net.summary import get_version
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, echo_note, render_table
@@ -205,12 +205,13 @@ def fuzz_manifests(*, rounds: int, seed: int, is_stopping: bool, as_json: bool) 
     with _showing() as progress:
         for one in list_seeds(seed=seed, rounds=rounds):
             line, _ = open_line(Line(FUZZ_SOURCE, one))
-            failure, checks, digest = run_line(line)
+            ran = run_line(line)
+            failure = ran.failure
             verdict = failure.kind if failure is not None else VerdictKind.OK
             worst = max(worst, verdict, key=list(EXITS).index) if verdict is not VerdictKind.OK else worst
             count, failed = count + 1, failed + (failure is not None)
             if as_json:
-                click.echo(json.dumps(_to_json(line, verdict, digest, checks)))
+                click.echo(json.dumps(_to_json(line, verdict, ran)))
             elif failure is not None:
                 progress.finish()
                 click.echo(f"seed {one}: {verdict.value}: {', '.join(failure.names)}\n  {line.command}")
@@ -221,15 +222,13 @@ def fuzz_manifests(*, rounds: int, seed: int, is_stopping: bool, as_json: bool) 
     return EXITS[worst]
 
 
-def _to_json(
-    line: Line, verdict: VerdictKind, digest: str, checks: tuple[CheckRow, ...]
-) -> dict[str, object]:
+def _to_json(line: Line, verdict: VerdictKind, ran: LineRun) -> dict[str, object]:
     return {
         "schema": FUZZ_SCHEMA,
         "seed": line.seed,
-        "trace_digest": digest,
+        "trace_digest": ran.trace_digest,
         "verdict": verdict.value,
-        "failed": [check.name for check in checks if not check.is_ok],
+        "failed": [check.name for check in ran.checks if not check.is_ok],
         "replay": line.command,
     }
 

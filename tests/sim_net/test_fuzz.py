@@ -26,15 +26,15 @@ def test_no_rule_is_broken(batch: int) -> None:
     for seed in SEEDS[batch::BATCHES]:
         line = Line(FUZZ_SOURCE, seed)
         print(line.command)  # noqa: T201 - what a failing run must show
-        failure, checks, _ = run_line(line)
-        assert failure is None, [check for check in checks if not check.is_ok]
+        ran = run_line(line)
+        assert ran.failure is None, [check for check in ran.checks if not check.is_ok]
 
 
 # Each broke a rule once; the seeds belong to the fuzzer as it draws today.
 @pytest.mark.parametrize("seed", [2535, 2543, 2819, 2939])
 def test_what_broke_once_holds(seed: int) -> None:
-    failure, checks, _ = run_line(Line(FUZZ_SOURCE, seed))
-    assert failure is None, [check for check in checks if not check.is_ok]
+    ran = run_line(Line(FUZZ_SOURCE, seed))
+    assert ran.failure is None, [check for check in ran.checks if not check.is_ok]
 
 
 def test_manifests_are_drawn_from_the_seed_alone_and_hold() -> None:
@@ -66,7 +66,7 @@ def test_as_many_questions_are_asked_as_were_wanted() -> None:
 
 
 def get_traces(seeds: list[int]) -> list[str]:
-    return [run_line(Line(FUZZ_SOURCE, seed))[2] for seed in seeds]
+    return [run_line(Line(FUZZ_SOURCE, seed)).trace_digest for seed in seeds]
 
 
 def test_a_trace_is_the_same_in_another_process_whatever_the_hash_seed() -> None:

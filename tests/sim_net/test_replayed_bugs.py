@@ -155,7 +155,7 @@ def find(name: str) -> tuple[Line, Failure]:
     for seed in range(BUDGET):
         line = replace(SOURCES.get(name, Line(FUZZ_SOURCE, 0)), seed=seed)
         with planted(PLANTS[name]):
-            failure, _, _ = run_line(line)
+            failure = run_line(line).failure
         if failure is not None:
             return line, failure
     raise AssertionError(f"{BUDGET} random manifests did not find it")
@@ -169,7 +169,7 @@ def test_a_planted_bug_is_found_and_replayed_from_its_line(name: str) -> None:
     assert failure.kind in (VerdictKind.SAFETY, VerdictKind.LIVENESS)
     assert BREAKS.get(name, failure.names[0]) in failure.names
     with planted(PLANTS[name]):
-        again, _, _ = run_line(parse_line(line.render()))
+        again = run_line(parse_line(line.render())).failure
     assert again == failure
-    cured, checks, _ = run_line(parse_line(line.render()))
-    assert cured is None, [check for check in checks if not check.is_ok]
+    cured = run_line(parse_line(line.render()))
+    assert cured.failure is None, [check for check in cured.checks if not check.is_ok]
