@@ -2,7 +2,7 @@
 
 `consensus` imports this module and `ranking.merge`, nothing else of `ranking`. Behind it: `ballots`
 (what each judge adds), `solver` (strengths), `scores` (order, z, P(best), flip estimate), `pairs` (who
-judges what), `tables` (literals). Measured constants are starting values; whoever changes one, or any
+judges what), `reputation` (what rounds teach about judges), `tables` (literals). Measured constants are starting values; whoever changes one, or any
 rounding, changes `ENGINE_VERSION`.
 """
 
@@ -18,6 +18,16 @@ from ranking.pairs import (
     deal_pairs,
     default_calls_per_peer,
 )
+from ranking.reputation import (
+    PEERS_MAX,
+    PastRound,
+    Reputation,
+    compute_terms,
+    create_reputation,
+    from_numbers,
+    to_numbers,
+    update_reputation,
+)
 from ranking.scores import Scores, compute_scores
 from ranking.tables import OFFSET_MAX
 
@@ -27,6 +37,7 @@ __all__ = [
     "OFFSET_MAX",
     "OUTCOME_MAX",
     "OUTCOME_MIN",
+    "PEERS_MAX",
     "Q16",
     "STEPS_MAX",
     "STOP_JUDGES_MIN",
@@ -36,12 +47,19 @@ __all__ = [
     "Comparison",
     "JudgeTerms",
     "Next",
+    "PastRound",
+    "Reputation",
     "Scores",
     "compute_scores",
     "compute_step_calls",
+    "compute_terms",
+    "create_reputation",
     "deal_pairs",
     "decide_next",
     "default_calls_per_peer",
+    "from_numbers",
+    "to_numbers",
+    "update_reputation",
 ]
 
 ENGINE_VERSION: Final = 1

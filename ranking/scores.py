@@ -73,6 +73,20 @@ def _compute_p_best(challenger_z: Sequence[int], judges: int) -> int:
     return (1 << 32) // (Q16 + sum(map(compute_odds, challenger_z)) + doubt)
 
 
+def compute_p_bests(scores: Scores) -> tuple[int, ...]:
+    """Return P(best) by class index, Q16: the leader's, and what is left shared by the challengers' odds.
+
+    Shares are rounded down, so they sum to at most 2^16.
+    """
+    leader, *challengers = scores.order
+    odds = {index: compute_odds(scores.z[index]) + 1 for index in challengers}
+    doubt = Q16 - scores.p_best_q16
+    shares = {index: doubt * value // sum(odds.values()) for index, value in odds.items()}
+    return tuple(
+        scores.p_best_q16 if index == leader else shares[index] for index in range(len(scores.order))
+    )
+
+
 def compute_flip_estimate(margin: int, shifts: Sequence[int]) -> int:
     """Return how many judges, largest help first, carry more than the whole margin together; 0 if none.
 

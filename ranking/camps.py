@@ -1,0 +1,274 @@
+"""Who can be trusted to judge, from agreement alone: two camps or one, and each judge's reliability.
+
+If judges err independently, how much two of them agree is the product of their reliabilities: the table of
+agreement has **one factor**. Judges who vote for one another, for whoever is theirs today, or by a signal
+of their own agree with each other more than with the rest, however well each judges otherwise: the table
+falls into two **camps**. The reference is the larger camp by heads, not by strength: liars in lockstep
+agree more than honest judges ever do. Truth, where gold has shown it, overrides heads.
+
+A reliability is agreement with the reference camp, by the same one-factor model. It needs no verdict on
+anybody: who agrees with nobody weighs nothing, who is sometimes a liar weighs less.
+
+Source: the one-factor model is Dalvi et al., "Aggregating crowdsourced binary ratings", WWW 2013 (there:
+one coin a judge); splitting by signed residuals is maximum modularity, Newman, PNAS 103 (2006).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
+from operator import mul
+from typing import Final
+
+from ranking.ballots import Q16
+
+SPLIT_SLOW_Q8: Final = 230
+"""Least split in the long memory that makes two camps, Q8 (.9). Honest swarms stay under .95 in 1,000."""
+SPLIT_FAST_Q8: Final = 384
+"""The same in the short memory (1.5), which is noisier."""
+_FIT_PASSES: Final = 8
+_LOADING_MAX: Final = Q16 * 9 // 10
+_LOADING_MIN: Final = Q16 // 50
+_PRIOR_COUNT: Final = 64 * Q16
+"""Products worth of belief, Q16, that a judge is half as reliable as the reference."""
+_DOUBTFUL_Q8: Final = 640
+"""A member whose preference for its camp is under 2.5 standard errors, Q8, does not decide a majority."""
+_GOLD_Q8: Final = 768
+"""Standard errors, Q8, by which gold must tell two camps apart to override heads (3)."""
+_TIGHTER: Final = (5, 4)
+"""Between camps of doubtful majority the one that agrees 5/4 as much within is the suspect."""
+
+Matrix = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """The table of one memory, by place; everything Q16.
+
+    Attributes:
+        sums: Sums of products of net votes, symmetric; the diagonal is how decided each judge is.
+        counts: Numbers of products, symmetric.
+        gold: Sums of products with the truth.
+        gold_counts: Their numbers.
+    """
+
+    sums: Matrix
+    counts: Matrix
+    gold: Sequence[int]
+    gold_counts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What a table says.
+
+    Attributes:
+        reference: Whether each judge is of the reference camp; all are where there is one camp only.
+        split_q8: How clearly the table falls in two, Q8: residual over its standard error and sqrt(judges).
+        weights: Weight of each judge, Q16, the reference's median being 1; 0..2.
+    """
+
+    reference: tuple[bool, ...]
+    split_q8: int
+    weights: tuple[int, ...]
+
+
+def compute_trust(table: Agreement, *, split_min_q8: int) -> Trust:
+    """Return the reference camp and every judge's weight.
+
+    Args:
+        table: Agreement of at least one judge.
+        split_min_q8: Least split, Q8, that makes two camps.
+    """
+    judges = len(table.sums)
+    everyone = (True,) * judges
+    signs = _split(table.sums, table.counts)
+    split_q8 = _compute_split(table, signs, _fit_loadings(table, everyone))
+    reference = everyone
+    if split_q8 >= split_min_q8:
+        reference = _choose_reference(table, signs)
+    loadings = _fit_loadings(table, reference)
+    return Trust(reference=reference, split_q8=split_q8, weights=_compute_weights(loadings, reference))
+
+
+def _split(sums: Matrix, counts: Matrix) -> tuple[int, ...]:
+    """Return +1 or -1 a judge, so that agreement above the mean lies within camps, below it across.
+
+    Greedy flips from one start a judge; the best of all starts.
+    """
+    judges = len(sums)
+    total = sum(map(sum, counts)) - sum(counts[place][place] for place in range(judges))
+    agreed = sum(map(sum, sums)) - sum(sums[place][place] for place in range(judges))
+    mean = (agreed << 16) // max(total, 1)
+    excess = [
+        [
+            0 if column == row else sums[row][column] - (mean * counts[row][column] >> 16)
+            for column in range(judges)
+        ]
+        for row in range(judges)
+    ]
+    best: tuple[int, ...] = (1,) * judges
+    best_gain = sum(map(sum, excess))
+    seen: dict[tuple[int, ...], None] = {}
+    for start in range(judges):
+        signs = [1 if column == start or value > 0 else -1 for column, value in enumerate(excess[start])]
+        key = tuple(signs)
+        if key in seen:
+            continue
+        seen[key] = None
+        gain = _climb(excess, signs)
+        if gain > best_gain:
+            best, best_gain = tuple(signs), gain
+    return best
+
+
+def _climb(excess: Sequence[Sequence[int]], signs: list[int]) -> int:
+    """Flip the sign that gains most until none gains; `signs` changes. Returns the sum reached."""
+    fields = [sum(map(mul, row, signs)) for row in excess]
+    for _ in range(4 * len(signs)):
+        pulls = list(map(mul, signs, fields))
+        lowest = min(pulls)
+        if lowest >= 0:
+            break
+        place = pulls.index(lowest)
+        signs[place] = -signs[place]
+        step = 2 * signs[place]
+        fields = [field + step * value for field, value in zip(fields, excess[place], strict=True)]
+    return sum(map(mul, signs, fields))
+
+
+def _fit_loadings(table: Agreement, reference: Sequence[bool]) -> list[int]:
+    """Return each judge's loading on the reference's one factor, Q16: -.9..9 tenths.
+
+    Alternating least squares over off-diagonal products with members of the reference, damped by half.
+    """
+    judges = len(table.sums)
+    members = [place for place in range(judges) if reference[place]]
+    base = _compute_base(table, members)
+    loadings = [base if reference[place] else 0 for place in range(judges)]
+    prior = _PRIOR_COUNT * base * base >> 32
+    columns = [[1 if is_member else 0 for is_member in reference] for _ in range(judges)]
+    for place in range(judges):
+        columns[place][place] = 0
+    for _ in range(_FIT_PASSES):
+        squares = [loading * loading for loading in loadings]
+        fresh = []
+        for place in range(judges):
+            mask = columns[place]
+            agreed = sum(map(mul, map(mul, table.sums[place], mask), loadings))
+            weight = sum(map(mul, map(mul, table.counts[place], mask), squares))
+            value = ((agreed << 16) + (prior * base << 15)) // max((weight >> 16) + (prior << 16), 1)
+            fresh.append((loadings[place] + value) // 2)
+        loadings = [
+            max(_LOADING_MIN if reference[place] else -_LOADING_MAX, min(_LOADING_MAX, value))
+            for place, value in enumerate(fresh)
+        ]
+    return loadings
+
+
+def _compute_base(table: Agreement, members: Sequence[int]) -> int:
+    """Return the loading, Q16, that all members would have were they equal; at least 1 %."""
+    agreed = count = 0
+    for row in members:
+        agreed += sum(table.sums[row][column] for column in members if column != row)
+        count += sum(table.counts[row][column] for column in members if column != row)
+    return max(isqrt((max(agreed, 0) << 32) // max(count, 1)), Q16 // 100)
+
+
+def _compute_split(table: Agreement, signs: Sequence[int], loadings: Sequence[int]) -> int:
+    """Return how clearly what one factor leaves over falls into the two camps, Q8."""
+    judges = len(signs)
+    decided = [
+        (table.sums[place][place] << 16) // max(table.counts[place][place], 1) for place in range(judges)
+    ]
+    residual = variance = 0
+    for row in range(judges):
+        for column in range(row):
+            count = table.counts[row][column]
+            expected = count * loadings[row] * loadings[column] >> 32
+            residual += signs[row] * signs[column] * (table.sums[row][column] - expected)
+            variance += count * decided[row] * decided[column] >> 16
+    if residual <= 0 or variance <= 0:
+        return 0
+    return isqrt((residual * residual << 16) // (judges * variance))
+
+
+def _choose_reference(table: Agreement, signs: Sequence[int]) -> tuple[bool, ...]:
+    """Return the camp to trust: gold's if it tells them apart, else the larger, else the looser one."""
+    first = tuple(sign > 0 for sign in signs)
+    second = tuple(sign < 0 for sign in signs)
+    by_gold = _compare_gold(table, first, second)
+    if by_gold:
+        return first if by_gold > 0 else second
+    larger, smaller = (first, second) if sum(first) >= sum(second) else (second, first)
+    if _is_doubtful(table, larger, smaller):
+        within_larger, within_smaller = _compute_within(table, larger), _compute_within(table, smaller)
+        if within_larger * _TIGHTER[1] > within_smaller * _TIGHTER[0]:
+            return smaller
+    return larger
+
+
+def _compare_gold(table: Agreement, first: Sequence[bool], second: Sequence[bool]) -> int:
+    """Return 1, -1 or 0 as gold speaks for the first camp, the second, or does not tell."""
+    means, variance = [], 0
+    for camp in (first, second):
+        places = [place for place, is_member in enumerate(camp) if is_member]
+        count = sum(table.gold_counts[place] for place in places)
+        if count <= 0:
+            return 0
+        agreed = sum(table.gold[place] for place in places)
+        means.append((agreed << 16) // count)
+        spread = sum(
+            table.gold_counts[place] * table.sums[place][place] // max(table.counts[place][place], 1)
+            for place in places
+        )
+        variance += (spread << 32) // (count * count >> 16)
+    gap = means[0] - means[1]
+    if gap * gap << 16 < _GOLD_Q8 * _GOLD_Q8 * variance:
+        return 0
+    return 1 if gap > 0 else -1
+
+
+def _is_doubtful(table: Agreement, larger: Sequence[bool], smaller: Sequence[bool]) -> bool:
+    """Say whether the majority hangs on a member that hardly prefers its camp."""
+    judges, size = len(larger), sum(larger)
+    if 2 * size == judges:
+        return True
+    if 2 * (size - 1) > judges:
+        return False
+    return any(
+        _compute_preference(table, place, larger, smaller) < _DOUBTFUL_Q8
+        for place in range(judges)
+        if larger[place]
+    )
+
+
+def _compute_preference(table: Agreement, place: int, own: Sequence[bool], other: Sequence[bool]) -> int:
+    """Return how much more a judge agrees with its own camp than with the other, in standard errors, Q8."""
+    decided = (table.sums[place][place] << 16) // max(table.counts[place][place], 1)
+    means, variance = [], 0
+    for camp in (own, other):
+        places = [column for column, is_member in enumerate(camp) if is_member and column != place]
+        count = sum(table.counts[place][column] for column in places)
+        if count <= 0:
+            return 0
+        means.append((sum(table.sums[place][column] for column in places) << 16) // count)
+        variance += (decided * decided << 16) // count
+    gap = means[0] - means[1]
+    if gap <= 0 or variance <= 0:
+        return 0
+    return isqrt((gap * gap << 16) // variance)
+
+
+def _compute_within(table: Agreement, camp: Sequence[bool]) -> int:
+    """Return the mean agreement of two members, Q16; 0 for a camp of one."""
+    places = [place for place, is_member in enumerate(camp) if is_member]
+    agreed = sum(table.sums[row][column] for row in places for column in places if row != column)
+    count = sum(table.counts[row][column] for row in places for column in places if row != column)
+    return (agreed << 16) // count if count else 0
+
+
+def _compute_weights(loadings: Sequence[int], reference: Sequence[bool]) -> tuple[int, ...]:
+    """Return loadings as weights: the reference's lower median is 1, none is below 0 or above 2, Q16."""
+    members = sorted(loading for loading, is_member in zip(loadings, reference, strict=True) if is_member)
+    median = max(members[(len(members) - 1) // 2], _LOADING_MIN)
+    return tuple(max(0, min(2 * Q16, (loading << 16) // median)) for loading in loadings)
