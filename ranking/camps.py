@@ -82,11 +82,12 @@ def compute_trust(table: Agreement, *, split_min_q8: int) -> Trust:
     judges = len(table.sums)
     everyone = (True,) * judges
     signs = _split(table.sums, table.counts)
-    split_q8 = _compute_split(table, signs, _fit_loadings(table, everyone))
+    loadings = _fit_loadings(table, everyone)
+    split_q8 = _compute_split(table, signs, loadings)
     reference = everyone
     if split_q8 >= split_min_q8:
         reference = _choose_reference(table, signs)
-    loadings = _fit_loadings(table, reference)
+        loadings = _fit_loadings(table, reference)
     return Trust(reference=reference, split_q8=split_q8, weights=_compute_weights(loadings, reference))
 
 
@@ -144,24 +145,29 @@ def _fit_loadings(table: Agreement, reference: Sequence[bool]) -> list[int]:
     judges = len(table.sums)
     members = [place for place in range(judges) if reference[place]]
     base = _compute_base(table, members)
-    loadings = [base if reference[place] else 0 for place in range(judges)]
     prior = _PRIOR_COUNT * base * base >> 32
-    columns = [[1 if is_member else 0 for is_member in reference] for _ in range(judges)]
+    half_prior = prior * base << 15
+    # Rows hold what a judge shares with members, itself left out.
+    rows = []
     for place in range(judges):
-        columns[place][place] = 0
-    for _ in range(_FIT_PASSES):
-        squares = [loading * loading for loading in loadings]
-        fresh = []
-        for place in range(judges):
-            mask = columns[place]
-            agreed = sum(map(mul, map(mul, table.sums[place], mask), loadings))
-            weight = sum(map(mul, map(mul, table.counts[place], mask), squares))
-            value = ((agreed << 16) + (prior * base << 15)) // max((weight >> 16) + (prior << 16), 1)
-            fresh.append((loadings[place] + value) // 2)
-        loadings = [
-            max(_LOADING_MIN if reference[place] else -_LOADING_MAX, min(_LOADING_MAX, value))
-            for place, value in enumerate(fresh)
+        others = [0 if column == place else 1 for column in members]
+        sums = [
+            table.sums[place][column] * is_other for column, is_other in zip(members, others, strict=True)
         ]
+        counts = [
+            table.counts[place][column] * is_other for column, is_other in zip(members, others, strict=True)
+        ]
+        rows.append((sums, counts, _LOADING_MIN if reference[place] else -_LOADING_MAX))
+    loadings = [base if is_member else 0 for is_member in reference]
+    for _ in range(_FIT_PASSES):
+        seen = [loadings[place] for place in members]
+        squares = list(map(mul, seen, seen))
+        fresh = []
+        for (sums, counts, lowest), before in zip(rows, loadings, strict=True):
+            agreed, weight = sum(map(mul, sums, seen)), sum(map(mul, counts, squares))
+            value = ((agreed << 16) + half_prior) // max((weight >> 16) + (prior << 16), 1)
+            fresh.append(max(lowest, min(_LOADING_MAX, (before + value) // 2)))
+        loadings = fresh
     return loadings
 
 

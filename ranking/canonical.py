@@ -2,8 +2,8 @@
 
 `consensus` imports this module and `ranking.merge`, nothing else of `ranking`. Behind it: `ballots`
 (what each judge adds), `solver` (strengths), `scores` (order, z, P(best), flip estimate), `pairs` (who
-judges what), `reputation` (what rounds teach about judges), `tables` (literals). Measured constants are starting values; whoever changes one, or any
-rounding, changes `ENGINE_VERSION`.
+judges what), `reputation` (what rounds teach about judges), `tables` (literals). Measured constants are
+starting values; whoever changes one, or any rounding, changes `ENGINE_VERSION`.
 """
 
 from enum import IntEnum

@@ -196,12 +196,15 @@ def _compute_side_lean(record: Record) -> int:
     return min(steps, _SIDE_LEAN_MAX) * (1 if lean > 0 else -1)
 
 
-def update_reputation(reputation: Reputation, past: PastRound) -> Reputation:
+def update_reputation(
+    reputation: Reputation, past: PastRound, *, terms: Mapping[int, JudgeTerms] | None = None
+) -> Reputation:
     """Return the state one round later.
 
     Args:
         reputation: The state that the round was ranked with.
         past: The round, ranked, and its truth where it was gold.
+        terms: What `compute_terms` says of `reputation` and the round's peers, if it is at hand.
 
     Raises:
         ValueError: A seat, class or outcome is out of bounds, or a peer sits twice.
@@ -220,7 +223,7 @@ def update_reputation(reputation: Reputation, past: PastRound) -> Reputation:
             bonds[low, high] = add_agreement(bonds.get((low, high), NO_BOND), agreed)
     records = dict(reputation.records)
     truth = compute_truth_votes(past.correct or (), classes=classes)
-    leans = _learn_own(reputation, past, owners)
+    leans = _learn_own(reputation, past, owners, terms)
     for seat in seats:
         peer = past.peers[seat]
         record = records.get(peer, _NO_RECORD)
@@ -248,7 +251,10 @@ def _learn_side(record: Record, own_verdicts: Sequence[Comparison]) -> Record:
 
 
 def _learn_own(
-    reputation: Reputation, past: PastRound, owners: Mapping[int, int]
+    reputation: Reputation,
+    past: PastRound,
+    owners: Mapping[int, int],
+    terms: Mapping[int, JudgeTerms] | None,
 ) -> dict[int, tuple[int, int]]:
     """Return seat -> (lean, information) of every judge that compared its own class with another.
 
@@ -261,7 +267,7 @@ def _learn_own(
             concerned.setdefault(one.judge, []).append(one)
     if not concerned:
         return {}
-    terms = compute_terms(reputation, past.peers)
+    terms = compute_terms(reputation, past.peers) if terms is None else terms
     evidence = gather_evidence(authors=past.authors, comparisons=past.comparisons, terms=terms)
     table = Table(evidence.classes, evidence.compute_total())
     fit = table.fit()
