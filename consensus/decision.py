@@ -15,9 +15,11 @@ from consensus.encoding import encode
 from consensus.genesis import Network
 from consensus.messages import Entry, Signed, Value, compute_value_digest
 from consensus.question import Question, RoundId, compute_round_id
+from consensus.standing import OpenedStanding
 from ranking.canonical import (
     Assignment,
     Comparison,
+    JudgeTerms,
     Next,
     Scores,
     compute_scores,
@@ -39,7 +41,11 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoundFacts:
-    """What is fixed the moment a question is accepted."""
+    """What is fixed the moment a question is accepted.
+
+    `terms` is what the round assumes about its judges, by seat; None where it builds on no standing, and
+    then all judges weigh the same.
+    """
 
     network: Network
     question: Question
@@ -48,6 +54,8 @@ class RoundFacts:
     round_id: RoundId
     committee: Committee
     first_seed: bytes
+    standing: OpenedStanding | None = None
+    terms: Mapping[int, JudgeTerms] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +89,31 @@ class ClosedStep:
     outcome: Outcome
 
 
-def create_facts(network: Network, question: Question, payload: bytes, signature: bytes) -> RoundFacts:
-    """Derive a round's fixed facts from an accepted question."""
+def create_facts(
+    network: Network,
+    question: Question,
+    payload: bytes,
+    signature: bytes,
+    standing: OpenedStanding | None = None,
+) -> RoundFacts:
+    """Derive a round's fixed facts from an accepted question and the standing that its header names.
+
+    Raises:
+        PeerError: No terms follow from the standing.
+    """
+    has_header = question.header != network.network_id
+    assert has_header == (standing is not None), "the standing is opened under the question's header"
+    committee = draw_committee(network, question)
     return RoundFacts(
         network=network,
         question=question,
         payload=payload,
         signature=signature,
         round_id=compute_round_id(payload),
-        committee=draw_committee(network, question),
+        committee=committee,
         first_seed=compute_first_seed(network, question),
+        standing=standing,
+        terms=None if standing is None else standing.compute_terms(network, committee.keys),
     )
 
 
@@ -163,7 +186,7 @@ def _compute_outcome(
     seed = closed[-1].outcome.next_seed if closed else facts.first_seed
     next_seed = compute_next_seed(seed, tuple(opening.salt for opening in openings))
     classes = closed[0].outcome.value.classes if closed else _merge(facts, openings)
-    scores = _rank(closed, classes, openings, next_seed) if closed and classes else None
+    scores = _rank(facts, closed, classes, openings, next_seed) if closed and classes else None
     deal: tuple[Assignment, ...] = ()
     if step < facts.question.steps_max and len(classes) > 1:
         deal = deal_pairs(
@@ -219,6 +242,7 @@ def _merge(facts: RoundFacts, openings: Sequence[Opening]) -> tuple[tuple[int, .
 
 
 def _rank(
+    facts: RoundFacts,
     closed: Sequence[ClosedStep],
     classes: tuple[tuple[int, ...], ...],
     openings: Sequence[Opening],
@@ -229,7 +253,7 @@ def _rank(
         for before, ballots in _ballots_by_step(closed, openings)
         for comparison in read_comparisons(before, ballots)
     ]
-    return compute_scores(authors=classes, comparisons=comparisons, seed=seed)
+    return compute_scores(authors=classes, comparisons=comparisons, terms=facts.terms, seed=seed)
 
 
 def read_comparisons(before: ClosedStep, ballots: Sequence[Opening]) -> list[Comparison]:

@@ -19,7 +19,9 @@ from consensus._gold_families import (
     compose_ordering,
     compose_units,
 )
-from consensus.errors import ConfigError
+from consensus.encoding import Wire
+from consensus.errors import ConfigError, PeerError
+from consensus.hashing import tagged_hash
 from ranking.merge import canonical_key
 
 __all__ = [
@@ -28,13 +30,17 @@ __all__ = [
     "LEVELS",
     "SEED_BYTES",
     "Family",
+    "GoldOpening",
     "GoldQuestion",
+    "draw_gold",
     "generate",
     "is_correct",
+    "open_gold",
 ]
 
 SEED_BYTES = 32
 LEVELS = (1, 2, 3)
+DRAW_LEVEL = 1  # small models differ there: there is something to judge
 ANSWER_CHARS_MAX = 1_000  # a longer text is an essay, whatever it says
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
@@ -66,6 +72,38 @@ class GoldQuestion:
     text: str
     truth: str
     level: int
+
+
+class GoldOpening(Wire, frozen=True):
+    """The draw behind a gold question, shown after its round: text and truth follow from it."""
+
+    version: int
+    family: bytes
+    level: int
+    seed: bytes
+
+
+def open_gold(opening: GoldOpening) -> GoldQuestion:
+    """Make the question that somebody else's draw stands for.
+
+    Raises:
+        PeerError: There is no such version, family or level, or the seed has another length.
+    """
+    names = [name for name in FAMILIES if name.encode("ascii") == opening.family]
+    if opening.version != GOLD_VERSION or not names:
+        raise PeerError(f"gold: got version {opening.version} and family {opening.family[:16]!r}")
+    try:
+        return generate(names[0], opening.seed, opening.level)
+    except ConfigError as exc:
+        raise PeerError(f"gold: {exc.message}") from exc
+
+
+def draw_gold(secret: bytes, index: int) -> GoldOpening:
+    """Draw the `index`-th gold question of whoever holds `secret`; one opened tells nothing of the others."""
+    families = sorted(FAMILIES)
+    place = int.from_bytes(tagged_hash("gold-family", secret, index)[:8], "big") % len(families)
+    seed = tagged_hash("gold-seed", secret, index)
+    return GoldOpening(GOLD_VERSION, families[place].encode("ascii"), DRAW_LEVEL, seed)
 
 
 def generate(family: str, seed: bytes, level: int = 1) -> GoldQuestion:

@@ -162,6 +162,13 @@ class AskMessage(Wire, frozen=True, tag=1):
     question: SignedQuestion
 
 
+class StandingAskMessage(Wire, frozen=True, tag=13):
+    """A question that builds on a standing, and the standing's bytes."""
+
+    question: SignedQuestion
+    standing: bytes
+
+
 class StatementMessage(Wire, frozen=True, tag=2):
     """A commit, a list or a vote."""
 
@@ -256,6 +263,7 @@ SeatMessage = (
 
 Message = (
     AskMessage
+    | StandingAskMessage
     | StatementMessage
     | CommitsMessage
     | RevealMessage

@@ -6,7 +6,7 @@ from typing import NewType
 from consensus.encoding import Wire, decode, encode
 from consensus.errors import ConfigError, LimitExceeded, PeerError
 from consensus.genesis import SEATS_MAX, SEATS_MIN, STEPS_MAX, Network
-from consensus.hashing import sha256, tagged_hash
+from consensus.hashing import DIGEST_BYTES, sha256, tagged_hash
 from consensus.identity import KEY_BYTES, Signer, Verifier
 from consensus.messages import Kind, SignedQuestion
 from ranking.canonical import CALLS_PER_PEER_MIN
@@ -46,7 +46,10 @@ class Turn(Wire, frozen=True):
 
 
 class Question(Wire, frozen=True):
-    """The asker's signed wish. Deadlines run per step: to commit, and from then on to reveal."""
+    """The asker's signed wish. Deadlines run per step: to commit, and from then on to reveal.
+
+    `header` is the network id, or the digest of the standing that the round builds on.
+    """
 
     version: int
     network: bytes
@@ -85,7 +88,7 @@ def sign_question(question: Question, signer: Signer, network: Network) -> Signe
 
 
 def open_question(signed: SignedQuestion, network: Network, verifier: Verifier) -> Question:
-    """Decode and check a question from the wire.
+    """Decode and check a question from the wire; the standing that its header may name is not checked here.
 
     Raises:
         PeerError: Not well formed, for another network, or not signed by the asker it names.
@@ -110,8 +113,10 @@ def check_question(question: Question, payload: bytes, network: Network) -> None
         raise LimitExceeded(f"question: got {len(payload)} bytes, expected at most {QUESTION_BYTES_MAX}")
     if question.version != QUESTION_VERSION:
         raise PeerError(f"question: got version {question.version}, expected {QUESTION_VERSION}")
-    if question.network != network.network_id or question.header != network.network_id:
+    if question.network != network.network_id:
         raise PeerError("question: got another network's question")
+    if len(question.header) != DIGEST_BYTES:
+        raise PeerError(f"question: got a header of {len(question.header)} bytes, expected {DIGEST_BYTES}")
     if len(question.asker) != KEY_BYTES:
         raise PeerError(f"question: got an asker key of {len(question.asker)} bytes, expected {KEY_BYTES}")
     _check_turns(question.turns)

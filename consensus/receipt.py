@@ -18,7 +18,9 @@ from consensus.messages import (
 
 RECEIPT_MAGIC = b"peerage-receipt"
 RECEIPT_VERSION = 1
+STANDING_RECEIPT_VERSION = 2  # of a round that builds on a standing
 RECEIPT_BYTES_MAX = 8 * 1024 * 1024
+_ARRAY_OF_SIX = b"\x96"  # msgpack: what a receipt with a standing begins with
 
 
 class ReceiptReveal(Wire, frozen=True):
@@ -47,6 +49,12 @@ class Receipt(Wire, frozen=True):
     steps: tuple[ReceiptStep, ...]
 
 
+class StandingReceipt(Receipt, frozen=True):
+    """The receipt of a round that builds on a standing, which it holds."""
+
+    standing: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StepProof:
     """What certified a step: the precommits, and the reveal lists its set came from."""
@@ -69,14 +77,12 @@ def create_receipt(facts: RoundFacts, closed: Sequence[ClosedStep], proofs: Sequ
         )
         for step, proof in zip(closed, proofs, strict=True)
     )
+    genesis, question = facts.network.genesis_bytes, SignedQuestion(facts.payload, facts.signature)
+    if facts.standing is None:
+        return encode(Receipt(RECEIPT_MAGIC, RECEIPT_VERSION, genesis, question, steps))
+    standing = facts.standing.data
     return encode(
-        Receipt(
-            magic=RECEIPT_MAGIC,
-            version=RECEIPT_VERSION,
-            genesis=facts.network.genesis_bytes,
-            question=SignedQuestion(facts.payload, facts.signature),
-            steps=steps,
-        )
+        StandingReceipt(RECEIPT_MAGIC, STANDING_RECEIPT_VERSION, genesis, question, steps, standing)
     )
 
 
@@ -86,15 +92,25 @@ def open_receipt(data: bytes) -> Receipt:
     Raises:
         VerificationError: Step 1 does not hold.
     """
+    has_standing = data[:1] == _ARRAY_OF_SIX
+    version = STANDING_RECEIPT_VERSION if has_standing else RECEIPT_VERSION
     try:
-        receipt = decode(Receipt, data, bytes_max=RECEIPT_BYTES_MAX)
+        kind = StandingReceipt if has_standing else Receipt
+        receipt: Receipt = decode(kind, data, bytes_max=RECEIPT_BYTES_MAX)
     except (PeerError, LimitExceeded) as exc:
         raise VerificationError(1, exc.message) from exc
     if receipt.magic != RECEIPT_MAGIC:
         raise VerificationError(1, "receipt: got a file that is not a Peerage receipt")
-    if receipt.version != RECEIPT_VERSION:
-        raise VerificationError(1, f"receipt: got version {receipt.version}, expected {RECEIPT_VERSION}")
+    if receipt.version != version:
+        raise VerificationError(1, f"receipt: got version {receipt.version}, expected {version}")
+    if has_standing and not get_standing(receipt):
+        raise VerificationError(1, "receipt: got version 2 without a standing")
     return receipt
+
+
+def get_standing(receipt: Receipt) -> bytes:
+    """Return the bytes of the standing that a receipt holds, unverified; empty where it holds none."""
+    return receipt.standing if isinstance(receipt, StandingReceipt) else b""
 
 
 def compute_receipt_digest(data: bytes) -> bytes:

@@ -31,7 +31,8 @@ from consensus.hashing import DIGEST_BYTES, sha256
 from consensus.identity import Verifier
 from consensus.messages import VIEW_MAX, Entry, Kind, Precommit, Reveal, SeatList, Signed, compute_commit
 from consensus.question import open_question
-from consensus.receipt import Receipt, ReceiptStep, compute_receipt_digest, open_receipt
+from consensus.receipt import Receipt, ReceiptStep, compute_receipt_digest, get_standing, open_receipt
+from consensus.standing import open_standing
 from ranking.canonical import Next
 
 
@@ -78,7 +79,7 @@ class Verdict:
 NAMES = {
     1: "decoding and bounds",
     2: "network and its trust root",
-    3: "question and drawing of seats",
+    3: "question, standing and drawing of seats",
     4: "signatures and slots",
     5: "openings, and the sets that count",
     6: "merging, pairs, scores and decision",
@@ -153,8 +154,11 @@ def _verify(
     is_trusted = _check_trust(run, network, trusted_network)
     with _at_step(3):
         question = open_question(receipt.question, network, verifier)
-    facts = create_facts(network, question, receipt.question.payload, receipt.question.signature)
-    run.ok(3, f"{facts.committee.n} seats drawn, quorum {facts.committee.q}")
+        standing = open_standing(get_standing(receipt), header=question.header, network=network)
+        payload, signature = receipt.question.payload, receipt.question.signature
+        facts = create_facts(network, question, payload, signature, standing)
+    builds = "" if standing is None else f", on a standing of {standing.standing.rounds} rounds"
+    run.ok(3, f"{facts.committee.n} seats drawn, quorum {facts.committee.q}{builds}")
     signed = [_verify_signatures(facts, verifier, step, index) for index, step in enumerate(receipt.steps)]
     run.ok(4, f"{sum(signed)} signatures of distinct seats")
     closed = _recompute(facts, verifier, engine, receipt)

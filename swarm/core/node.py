@@ -5,16 +5,15 @@ state is owned by whoever steps it and is updated in place; it is returned so th
 (docs/adr/0002).
 """
 
-from dataclasses import dataclass, field
 from typing import assert_never
 
-from consensus.decision import DecisionEngine, create_facts
-from consensus.desk import Timing, load_signed
+from consensus.committee import draw_committee
+from consensus.decision import create_facts
+from consensus.desk import load_signed
 from consensus.effects import TimerName
 from consensus.encoding import decode, encode
 from consensus.errors import LimitExceeded, PeerError, VerificationError
-from consensus.genesis import Network
-from consensus.identity import PeerKey, Signer, Verifier
+from consensus.identity import PeerKey
 from consensus.messages import (
     AskMessage,
     BodyRequest,
@@ -30,15 +29,17 @@ from consensus.messages import (
     RoundClosed,
     SeatMessage,
     SignedQuestion,
+    StandingAskMessage,
     StatementMessage,
     decode_message,
 )
 from consensus.question import QUESTION_BYTES_MAX, Question, compute_round_id, open_question
-from consensus.receipt import RECEIPT_BYTES_MAX, get_result, open_receipt
+from consensus.receipt import get_result, open_receipt
 from consensus.round import ABANDONED_KEY, Round
-from models.contract import ModelInfo
-from swarm.core.actions import Action, Emit, LoadReceipt, Penalise, Send
-from swarm.core.archive import ARCHIVES_MAX, Archive, open_archive
+from consensus.standing import OpenedStanding, open_standing
+from swarm.core.actions import Action, Emit, Penalise, Send
+from swarm.core.bases import fetch_base, find_base, hold_base, seek_base
+from swarm.core.history import CHUNK_BYTES, Ask, make_ask
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
@@ -51,58 +52,32 @@ from swarm.core.inputs import (
     Started,
     TimerFired,
 )
-from swarm.core.records import QUESTION_KEY, Record, Table
-from swarm.core.seat import Numbers, Seat
+from swarm.core.receipts import answer_late_seat, hold_archive, make_chunk, on_receipt_request
+from swarm.core.records import QUESTION_KEY, STANDING_KEY, Record, Table
+from swarm.core.seat import Seat
+from swarm.core.state import (
+    ArchiveTicket,
+    BaseTicket,
+    NodeConfig,
+    NodeState,
+    ReceiptTicket,
+    load_receipt,
+)
+
+__all__ = [
+    "ASKER_PREFIX",
+    "CHUNK_BYTES",
+    "ROUNDS_OPEN_MAX",
+    "NodeConfig",
+    "NodeState",
+    "create_node",
+    "step",
+]
 
 ROUNDS_OPEN_MAX = 32
 ROUNDS_KEPT_MAX = 64  # finished ones, whose certificates and receipts are at hand
-CHUNK_BYTES = 131_072
 ASKER_PREFIX = b"asker/"
 QUESTION_RECORD_BYTES_MAX = QUESTION_BYTES_MAX + 1_024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeConfig:
-    """What a node is made of; it never changes while the node lives."""
-
-    network: Network
-    signer: Signer
-    verifier: Verifier
-    engine: DecisionEngine
-    timing: Timing
-    info: ModelInfo
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptTicket:
-    """Who waits for a receipt from disk; without an index they want to know how the round closed."""
-
-    key: PeerKey
-    round_id: bytes
-    index: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveTicket:
-    """A late seat's message that waits for its round to be read from disk."""
-
-    round_id: bytes
-    sender: PeerKey
-    message: SeatMessage
-
-
-@dataclass(slots=True)
-class NodeState:
-    """Everything a node knows."""
-
-    config: NodeConfig
-    numbers: Numbers = field(default_factory=Numbers)
-    seats: dict[bytes, Seat] = field(default_factory=dict)
-    asked: dict[bytes, bytes] = field(default_factory=dict)
-    known: dict[bytes, None] = field(default_factory=dict)  # every round it ever had a seat in
-    archives: dict[bytes, Archive] = field(default_factory=dict)
-    tickets: dict[int, ReceiptTicket | ArchiveTicket] = field(default_factory=dict)
-    is_halted: bool = False
 
 
 def create_node(config: NodeConfig) -> NodeState:
@@ -134,8 +109,7 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
             if seat is None:
                 return state, []
             if timer.name is TimerName.RESEND and seat.round.is_open(timer.step):
-                facts = seat.round.desk.facts
-                seat.broadcast(AskMessage(SignedQuestion(facts.payload, facts.signature)))
+                seat.broadcast(make_ask(seat.round.desk.facts))
             seat.round.on_timer(timer, at_ms)
             return state, seat.run()
         case Persisted(_, write_id):
@@ -170,8 +144,7 @@ def _on_linked(state: NodeState, peer: PeerKey, now_ms: int) -> list[Action]:
         facts = seat.round.desk.facts
         index = facts.committee.get_seat(peer)
         if index is not None and not seat.round.is_finished:
-            ask = AskMessage(SignedQuestion(facts.payload, facts.signature))
-            seat.outbox.put([Send(peer, encode(ask))])
+            seat.outbox.put([Send(peer, encode(make_ask(facts)))])
             seat.round.on_linked(index, now_ms)
             actions += seat.run()
     return actions
@@ -209,7 +182,10 @@ def _resume(state: NodeState, records: list[Record], now_ms: int) -> list[Action
     if data is None or ABANDONED_KEY in facts:
         return []
     question = decode(SignedQuestion, data, bytes_max=QUESTION_RECORD_BYTES_MAX)
-    seat = _create_seat(state, question, now_ms)
+    network, standing_bytes = state.config.network, facts.get(STANDING_KEY, b"")
+    opened = open_question(question, network, state.config.verifier)
+    standing = open_standing(standing_bytes, header=opened.header, network=network)
+    seat = _create_seat(state, question, opened, standing, now_ms)
     if seat is None:
         return []
     seat.round.restore(signed, facts, now_ms)
@@ -217,11 +193,16 @@ def _resume(state: NodeState, records: list[Record], now_ms: int) -> list[Action
     return [resumed, *seat.run()]
 
 
-def _create_seat(state: NodeState, signed: SignedQuestion, now_ms: int) -> Seat | None:
+def _create_seat(
+    state: NodeState,
+    signed: SignedQuestion,
+    question: Question,
+    standing: OpenedStanding | None,
+    now_ms: int,
+) -> Seat | None:
     """Take a seat in a question's round; None where the committee has none for this node."""
     config = state.config
-    question = open_question(signed, config.network, config.verifier)
-    facts = create_facts(config.network, question, signed.payload, signed.signature)
+    facts = create_facts(config.network, question, signed.payload, signed.signature, standing)
     index = facts.committee.get_seat(config.signer.key)
     if index is None:
         return None
@@ -267,9 +248,11 @@ def _on_received(state: NodeState, received: Received) -> list[Action]:
 def _dispatch(state: NodeState, message: Message, received: Received) -> list[Action]:
     match message:
         case AskMessage(question):
-            return _on_question(state, question, received)
+            return _on_question(state, Ask(question), received.sender, received.at_ms)
+        case StandingAskMessage(question, standing):
+            return _on_question(state, Ask(question, standing), received.sender, received.at_ms)
         case ReceiptRequest(round_id, index):
-            return _on_receipt_request(state, received.sender, round_id, index)
+            return on_receipt_request(state, received.sender, round_id, index)
         case (
             StatementMessage()
             | CommitsMessage()
@@ -279,6 +262,8 @@ def _dispatch(state: NodeState, message: Message, received: Received) -> list[Ac
             | BodyRequest()
         ):
             return _on_seat_message(state, message, received)
+        case ReceiptChunk(round_id) if state.history.is_fetched(round_id, received.sender):
+            return _on_chunk(state, message, received.sender, received.at_ms)
         case ReceiptChunk() | RoundClosed() | ProgressMessage() | RefusalMessage():
             own = state.config.signer.key
             if any(seat.asker == own for seat in state.seats.values()):
@@ -292,7 +277,7 @@ def _on_seat_message(state: NodeState, message: SeatMessage, received: Received)
     seat = state.seats.get(message.round)
     if seat is None:
         # Early (its question is still on the way, and is sent again) or long over: never a fault.
-        return _answer_late_seat(state, message, received)
+        return answer_late_seat(state, message, received)
     sender = seat.round.desk.facts.committee.get_seat(received.sender)
     try:
         seat.round.on_message(message, sender, received.at_ms)
@@ -301,67 +286,67 @@ def _on_seat_message(state: NodeState, message: SeatMessage, received: Received)
     return seat.run()
 
 
-def _answer_late_seat(state: NodeState, message: SeatMessage, received: Received) -> list[Action]:
-    """Help a seat that is still in a round that this node has finished and forgotten."""
-    round_id = message.round
-    archive = state.archives.get(round_id)
-    if archive is not None:
-        answers = archive.answer(message, received.sender, received.at_ms)
-        return [Send(received.sender, encode(answer)) for answer in answers]
-    is_read = any(
-        isinstance(ticket, ArchiveTicket) and ticket.round_id == round_id for ticket in state.tickets.values()
-    )
-    if round_id not in state.known or is_read:
-        return []  # it repeats itself; by then the round is at hand
-    return _load_receipt(state, ArchiveTicket(round_id, received.sender, message))
+def _on_chunk(state: NodeState, chunk: ReceiptChunk, sender: PeerKey, now_ms: int) -> list[Action]:
+    """Take a piece of a fetched receipt; once it is whole, go on with the question it was fetched for."""
+    fetch = state.history.take_chunk(chunk, sender, now_ms)
+    if fetch is None:
+        return []
+    if len(fetch.chunks) < fetch.count:
+        return [Send(sender, encode(ReceiptRequest(fetch.base, len(fetch.chunks))))]
+    hold_base(state, b"".join(fetch.chunks), fetch.base)
+    fetched = Emit(fetch.base, "receipt_fetched", (("sender", sender.hex()),))
+    return [fetched, *_on_question(state, fetch.ask, sender, now_ms)]
 
 
-def _open_archive(state: NodeState, ticket: ArchiveTicket, receipt: bytes, now_ms: int) -> list[Action]:
-    try:
-        archive = open_archive(
-            receipt, state.config.network, answer_again_ms=state.config.timing.certificate_again_ms
-        )
-        answers = archive.answer(ticket.message, ticket.sender, now_ms)
-    except VerificationError as exc:
-        return [Emit(ticket.round_id, "receipt_damaged", (("reason", exc.message),))]
-    except (PeerError, LimitExceeded) as exc:
-        return [Penalise(ticket.sender, exc.message)]
-    state.archives[ticket.round_id] = archive
-    while len(state.archives) > ARCHIVES_MAX:
-        del state.archives[next(iter(state.archives))]
-    return [Send(ticket.sender, encode(answer)) for answer in answers]
-
-
-def _on_question(state: NodeState, signed: SignedQuestion, received: Received) -> list[Action]:
+def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> list[Action]:
     """Open a round for a question, once per asker and counter, and pass it on."""
-    config = state.config
+    config, signed = state.config, ask.question
     question = open_question(signed, config.network, config.verifier)
     round_id = compute_round_id(signed.payload)
     known = state.seats.get(round_id)
     if known is not None:
         closed = known.close()
-        is_heard = closed is not None and not known.outbox.waiting and received.sender == question.asker
-        return [Send(received.sender, encode(closed))] if closed is not None and is_heard else []
+        is_heard = closed is not None and not known.outbox.waiting and sender == question.asker
+        return [Send(sender, encode(closed))] if closed is not None and is_heard else []
     slot = ASKER_PREFIX + question.asker + b"/%d" % question.counter
     earlier = state.asked.get(slot)
     if earlier == round_id:
-        is_asker = received.sender == question.asker
-        return _load_receipt(state, ReceiptTicket(received.sender, round_id, None)) if is_asker else []
+        is_asker = sender == question.asker
+        return load_receipt(state, ReceiptTicket(sender, round_id, None)) if is_asker else []
     if earlier is not None:
         reason = f"two questions under one counter {question.counter}"
         fields = (("asker", question.asker.hex()), ("counter", question.counter))
-        refusal = _refuse(question, received.sender, round_id, reason)
+        refusal = _refuse(question, sender, round_id, reason)
         return [*refusal, Emit(round_id, "asker_equivocated", fields)]
     is_open = [seat for seat in state.seats.values() if not seat.round.is_finished]
     if len(is_open) >= ROUNDS_OPEN_MAX:
         reason = f"{len(is_open)} rounds are open here, {ROUNDS_OPEN_MAX} at most; ask again later"
-        return _refuse(question, received.sender, round_id, reason)
-    seat = _create_seat(state, signed, received.at_ms)
+        return _refuse(question, sender, round_id, reason)
+    if draw_committee(config.network, question).get_seat(config.signer.key) is None:
+        return []
+    try:
+        standing = open_standing(ask.standing, header=question.header, network=config.network)
+    except (PeerError, LimitExceeded) as exc:
+        return [*_refuse(question, sender, round_id, exc.message), Penalise(sender, exc.message)]
+    if standing is not None:
+        base = find_base(state, standing.standing.round)
+        if base is None:
+            wanted = standing.standing.round
+            return seek_base(state, ask, round_id=round_id, base=wanted, sender=sender, now_ms=now_ms)
+        try:
+            state.history.check(standing, base)
+        except (PeerError, LimitExceeded) as exc:
+            reason = f"this peer does not know the standing {standing.digest.hex()[:16]}: {exc.message}"
+            refused = Emit(round_id, "standing_refused", (("reason", reason),))
+            # A peer whose rules differ may relay it in good faith; an asker has made it.
+            penalty = [Penalise(sender, reason)] if sender == question.asker else []
+            return [refused, *_refuse(question, sender, round_id, reason), *penalty]
+    seat = _create_seat(state, signed, question, standing, now_ms)
     if seat is None:
         return []
     state.asked[slot] = round_id
     state.known[round_id] = None
-    return _open_round(state, seat, signed, slot, received.at_ms)
+    return _open_round(state, seat, signed, slot, now_ms)
 
 
 def _refuse(question: Question, sender: PeerKey, round_id: bytes, reason: str) -> list[Action]:
@@ -376,16 +361,14 @@ def _open_round(
 ) -> list[Action]:
     facts = seat.round.desk.facts
     actions: list[Action] = []
-    seat.persist(
-        [
-            Record(Table.FACT, facts.round_id, QUESTION_KEY, encode(signed)),
-            Record(Table.SIGNED, state.config.network.network_id, slot, facts.round_id),
-        ],
-        actions,
-    )
+    records = [Record(Table.FACT, facts.round_id, QUESTION_KEY, encode(signed))]
+    if facts.standing is not None:
+        records.append(Record(Table.FACT, facts.round_id, STANDING_KEY, facts.standing.data))
+    records.append(Record(Table.SIGNED, state.config.network.network_id, slot, facts.round_id))
+    seat.persist(records, actions)
     opened = (("seat", seat.round.desk.seat), ("seats", facts.committee.n), ("quorum", facts.committee.q))
     actions.append(Emit(facts.round_id, "round_opened", opened))
-    seat.broadcast(AskMessage(signed))
+    seat.broadcast(make_ask(facts))
     seat.round.start(now_ms)
     return actions + seat.run()
 
@@ -393,28 +376,17 @@ def _open_round(
 # -- receipts --------------------------------------------------------------------------------------
 
 
-def _on_receipt_request(state: NodeState, sender: PeerKey, round_id: bytes, index: int) -> list[Action]:
-    seat = state.seats.get(round_id)
-    if seat is not None:
-        return [_make_chunk(sender, round_id, index, seat.receipt)] if seat.receipt is not None else []
-    return _load_receipt(state, ReceiptTicket(sender, round_id, index))
-
-
-def _load_receipt(state: NodeState, ticket: ReceiptTicket | ArchiveTicket) -> list[Action]:
-    request_id = state.numbers.take()
-    state.tickets[request_id] = ticket
-    return [LoadReceipt(request_id, ticket.round_id)]
-
-
 def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     ticket = state.tickets.pop(loaded.request_id, None)
+    if isinstance(ticket, BaseTicket):
+        return _on_base_loaded(state, ticket, loaded)
     if ticket is None or loaded.receipt is None:
         return []
     if isinstance(ticket, ArchiveTicket):
-        return _open_archive(state, ticket, loaded.receipt, loaded.at_ms)
+        return hold_archive(state, ticket, loaded.receipt, loaded.at_ms)
     if ticket.index is not None:
         try:
-            return [_make_chunk(ticket.key, ticket.round_id, ticket.index, loaded.receipt)]
+            return [make_chunk(ticket.key, ticket.round_id, ticket.index, loaded.receipt)]
         except PeerError as exc:
             return [Penalise(ticket.key, exc.message)]
     try:
@@ -424,9 +396,21 @@ def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     return [Send(ticket.key, encode(RoundClosed(ticket.round_id, result.digest, result.status)))]
 
 
-def _make_chunk(key: PeerKey, round_id: bytes, index: int, receipt: bytes) -> Send:
-    count = max(1, -(-len(receipt) // CHUNK_BYTES))
-    if not 0 <= index < count or len(receipt) > RECEIPT_BYTES_MAX:
-        raise PeerError(f"receipt request: got chunk {index}, expected 0 to {count - 1}")
-    data = receipt[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]
-    return Send(key, encode(ReceiptChunk(round_id, index, count, data)))
+def _on_base_loaded(state: NodeState, ticket: BaseTicket, loaded: ReceiptLoaded) -> list[Action]:
+    """Go on with a question; where the disk has no receipt that verifies, the question's sender is asked."""
+    actions: list[Action] = []
+    if loaded.receipt is not None:
+        try:
+            hold_base(state, loaded.receipt, ticket.round_id)
+        except PeerError as exc:
+            actions.append(Emit(ticket.round_id, "receipt_damaged", (("reason", exc.message),)))
+        else:
+            return _on_question(state, ticket.ask, ticket.sender, loaded.at_ms)
+    return actions + fetch_base(
+        state,
+        ticket.ask,
+        round_id=ticket.asked,
+        base=ticket.round_id,
+        sender=ticket.sender,
+        now_ms=loaded.at_ms,
+    )

@@ -11,6 +11,8 @@ QUESTION_KEY = (
     b"question"  # the FACT that opens a round; with it and without a RECEIPT, a round is unfinished
 )
 
+STANDING_KEY = b"standing"  # the FACT beside it: the bytes of the standing that the question builds on
+
 
 class Table(IntEnum):
     """Where a record goes, and so what a second write under the same key means."""

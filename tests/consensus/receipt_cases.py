@@ -28,8 +28,9 @@ from consensus.messages import (
     compute_value_digest,
 )
 from consensus.question import Turn
-from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptReveal, ReceiptStep
-from tests.consensus.receipt_kit import BYTES_MAX, Kit, get_kit
+from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, ReceiptReveal, ReceiptStep, StandingReceipt
+from ranking.canonical import create_reputation, to_numbers
+from tests.consensus.receipt_kit import BYTES_MAX, GOLD, Kit, get_kit
 
 STRANGER = KeyPair(bytes(range(32)))
 OTHER_NETWORK = NetworkId(b"n" * 32)
@@ -697,4 +698,68 @@ CERTIFICATES: dict[str, Case] = {
     "cut after a ballot step": Case(lambda kit: kit.with_steps(kit.receipt.steps[:-1]), 7),
 }
 
-CASES: dict[str, Case] = ENCODING | NETWORK | QUESTIONS | SIGNATURES | SETS | DECISIONS | CERTIFICATES
+
+def drop_standing(kit: Kit) -> bytes:
+    r = kit.receipt
+    return encode(Receipt(r.magic, 1, r.genesis, r.question, r.steps))
+
+
+def add_standing(kit: Kit, standing: bytes) -> bytes:
+    r = kit.receipt
+    return encode(StandingReceipt(r.magic, 2, r.genesis, r.question, r.steps, standing))
+
+
+def own_numbers(kit: Kit) -> tuple[tuple[int, ...], ...]:
+    """What the kit's members would be known for if nothing had happened."""
+    return to_numbers(create_reputation())
+
+
+STANDINGS: dict[str, Case] = {
+    "standing left out": Case(drop_standing, 3, "standing"),
+    "standing left out, version kept": Case(
+        lambda kit: encode(replace(kit.receipt, version=1)), 1, "standing"
+    ),
+    "standing empty": Case(lambda kit: kit.with_standing(b""), 1, "standing"),
+    "standing with a byte behind": Case(
+        lambda kit: kit.with_standing(kit.standing.data + b"\x00"), 3, "standing"
+    ),
+    "standing with other weights": Case(
+        lambda kit: kit.change_standing(numbers=own_numbers(kit)), 3, "standing"
+    ),
+    "standing without its truth": Case(lambda kit: kit.change_standing(truth=()), 3, "standing"),
+    "standing after another round": Case(lambda kit: kit.change_standing(round=b"r" * 32), 3, "standing"),
+    "standing beside a question that builds on none": Case(
+        lambda kit: add_standing(kit, get_kit("standing").standing.data), 3
+    ),
+    "an empty standing beside such a question": Case(lambda kit: add_standing(kit, b""), 1),
+} | {
+    f"standing {name}, signed by the asker": Case(
+        lambda kit, changes=changes: kit.change_standing(signer=kit.asker, **changes),  # type: ignore[misc]
+        refused_at,
+        "standing",
+    )
+    for name, refused_at, changes in (
+        ("of version 2", 3, {"version": 2}),
+        ("of another network", 3, {"network": OTHER_NETWORK}),
+        ("of no round", 3, {"rounds": 0}),
+        ("of two rounds and nothing before", 3, {"rounds": 2}),
+        ("of one round and something before", 3, {"previous": b"p" * 32}),
+        ("after a short round", 3, {"round": b"r" * 31}),
+        ("with a short result", 3, {"result": b"r" * 31}),
+        ("with two truths", 3, {"truth": (GOLD, GOLD)}),
+        ("with a truth of no family", 3, {"truth": (replace(GOLD, family=b"poetry"),)}),
+        ("with a truth of level 4", 3, {"truth": (replace(GOLD, level=4),)}),
+        ("with a truth of a short seed", 3, {"truth": (replace(GOLD, seed=b"s"),)}),
+        ("with a truth of version 2", 3, {"truth": (replace(GOLD, version=2),)}),
+        ("with numbers of no form", 3, {"numbers": ((0,),)}),
+        ("with an empty row of numbers", 3, {"numbers": ((),)}),
+        ("with numbers of nobody", 3, {"numbers": ((7, 0, 0, 0, 0, 0, 0),)}),
+        ("with numbers out of order", 3, {"numbers": ((1, 0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0, 0))}),
+        # Nobody but the seats can say what they ranked by: another header makes another round.
+        ("of the same form", 4, {"result": b"r" * 32}),
+    )
+}
+
+CASES: dict[str, Case] = (
+    ENCODING | NETWORK | QUESTIONS | STANDINGS | SIGNATURES | SETS | DECISIONS | CERTIFICATES
+)

@@ -10,6 +10,9 @@ from consensus.bodies import AnswerBody, BallotBody
 from consensus.decision import ClosedStep, RoundFacts
 from consensus.encoding import decode, encode
 from consensus.genesis import Genesis
+from consensus.gold import draw_gold, open_gold
+from consensus.hashing import tagged_hash
+from consensus.history import compute_standing
 from consensus.identity import KeyPair, NetworkId
 from consensus.messages import (
     CoSigned,
@@ -20,17 +23,30 @@ from consensus.messages import (
     SeatList,
     SeatSignature,
     SignedQuestion,
+    StandingAskMessage,
     Value,
     compute_commit,
     compute_value_digest,
 )
-from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, ReceiptReveal, ReceiptStep, open_receipt
+from consensus.question import Question, compute_round_id, sign_question
+from consensus.receipt import (
+    RECEIPT_BYTES_MAX,
+    Receipt,
+    ReceiptReveal,
+    ReceiptStep,
+    StandingReceipt,
+    open_receipt,
+)
+from consensus.standing import OpenedStanding
 from consensus.verify import VerifiedRound, verify_receipt
 from models.contract import GenerateRequest, Generation, Model, ModelInfo, Score, ScoreRequest
 from models.errors import ModelError
 from models.scripted import ScriptedModel
+from ranking.canonical import Q16
+from sim_net.asker import Asking
 from sim_net.world import World
 
+GOLD = draw_gold(b"kit" + bytes(29), 0)
 QUESTION = "What is 7 times 12?"
 BYTES_MAX = RECEIPT_BYTES_MAX
 SEEDS_MAX = 64
@@ -201,6 +217,24 @@ class Kit:
             signature = signer.sign(Kind.QUESTION, self.facts.network.network_id, payload)
         return encode(replace(self.receipt, question=SignedQuestion(payload, signature)))
 
+    def with_standing(self, data: bytes, *, signer: KeyPair | None = None) -> bytes:
+        """Put other bytes in the standing's place; with the asker's key the header names them too."""
+        assert isinstance(self.receipt, StandingReceipt)
+        receipt = replace(self.receipt, standing=data)
+        if signer is not None:
+            payload = encode(replace(self.facts.question, header=tagged_hash("standing", data)))
+            signature = signer.sign(Kind.QUESTION, self.facts.network.network_id, payload)
+            receipt = replace(receipt, question=SignedQuestion(payload, signature))
+        return encode(receipt)
+
+    @property
+    def standing(self) -> OpenedStanding:
+        assert self.facts.standing is not None
+        return self.facts.standing
+
+    def change_standing(self, *, signer: KeyPair | None = None, **changes: object) -> bytes:
+        return self.with_standing(encode(replace(self.standing.standing, **changes)), signer=signer)
+
     def with_genesis(self, **changes: object) -> bytes:
         return encode(replace(self.receipt, genesis=encode(replace(self.genesis, **changes))))
 
@@ -225,6 +259,80 @@ def run_round(
     data = world.get_receipt()
     assert data is not None, "an honest round ends"
     return world, data
+
+
+def make_next(world: World, before: VerifiedRound, *, counter: int = 1) -> StandingAskMessage:
+    """Return a question that builds on a round of this world, which is opened if it was the gold one."""
+    truth = GOLD if before.facts.question.turns[-1].text == open_gold(GOLD).text.encode() else None
+    standing = compute_standing(before.facts, before.closed, truth)
+    question = replace(world.make_question(QUESTION, counter=counter), header=standing.digest)
+    return StandingAskMessage(sign_question(question, world.asker.signer, world.network), standing.data)
+
+
+def send_next(world: World, message: StandingAskMessage) -> Asking:
+    """Send such a question to every node that is up; its receipt is fetched as it comes."""
+    payload = message.question.payload
+    question = decode(Question, payload, bytes_max=BYTES_MAX)
+    asking = Asking(question, compute_round_id(payload), world.now_ms)
+    world.asker.asked[asking.round_id] = asking
+    for index in range(len(world.nodes)):
+        world.carry_from_asker(index, encode(message))
+    return asking
+
+
+def ask_next(world: World, before: VerifiedRound, *, counter: int = 1) -> bytes:
+    """Ask such a question; return its receipt."""
+    asking = send_next(world, make_next(world, before, counter=counter))
+    world.run(until_ms=world.now_ms + 120_000, is_done=lambda: asking.receipt is not None)
+    assert asking.receipt is not None, "an honest round ends"
+    return asking.receipt
+
+
+def open_round(data: bytes | None) -> VerifiedRound:
+    """Return what an honest receipt says."""
+    assert data is not None, "an honest round ends"
+    verified = verify_receipt(data).round
+    assert verified is not None
+    return verified
+
+
+def play_gold(*, seed: int, nodes: int = 7, down: Sequence[int] = ()) -> World:
+    """Return a world whose gold question has been answered by all nodes but those that are down."""
+    world = World(seed=seed, models=make_gold_models(nodes))
+    for index in down:
+        world.crash(index)
+    world.ask(open_gold(GOLD).text)
+    up = nodes - len(down)
+    world.run(until_ms=120_000, is_done=lambda: len(world.closed) == up and world.get_receipt() is not None)
+    return world
+
+
+def make_gold_models(count: int) -> list[Model]:
+    """Models that know the gold question's truth and often miss it."""
+    gold = open_gold(GOLD)
+    return [ScriptedModel(accuracy=0.4, judge_accuracy=0.7, answers={gold.text: gold.truth})] * count
+
+
+@cache
+def run_history(*, seed: int, rounds: int) -> tuple[World, tuple[bytes, ...]]:
+    """Run a gold round and others after it, each on the one before; return their receipts."""
+    world = play_gold(seed=seed)
+    receipts = [world.get_receipt() or b""]
+    for counter in range(1, rounds):
+        receipts.append(ask_next(world, open_round(receipts[-1]), counter=counter))
+    return world, tuple(receipts)
+
+
+@cache
+def find_history() -> int:
+    """Return the first seed whose gold round tells judges apart, and whose next has much to rank."""
+    for seed in range(SEEDS_MAX):
+        world, receipts = run_history(seed=seed, rounds=2)
+        kit = make_kit(world, receipts[-1])
+        weights = [terms.weight_q16 for terms in (kit.facts.terms or {}).values()]
+        if has_rich_ballots(kit) and len(set(weights)) > 1 and weights != [Q16] * len(weights):
+            return seed
+    raise AssertionError(f"none of {SEEDS_MAX} seeds gives such rounds")
 
 
 def find_kit(
@@ -264,8 +372,11 @@ def get_kit(name: str) -> Kit:
         case "aborted":
             mute = MuteModel(model)
             return find_kit([model, model, mute, mute], is_fit=lambda kit: True)
+        case "standing":
+            world, receipts = run_history(seed=find_history(), rounds=2)
+            return make_kit(world, receipts[-1])
         case _:
             raise ValueError(name)
 
 
-KITS = ("four", "short", "seven", "partial", "unanimous", "aborted")
+KITS = ("four", "short", "seven", "partial", "unanimous", "aborted", "standing")

@@ -13,6 +13,7 @@ from consensus.encoding import Wire, encode
 from consensus.errors import LimitExceeded, PeerError, VerificationError
 from consensus.evidence import decode_payload
 from consensus.genesis import open_network
+from consensus.hashing import tagged_hash
 from consensus.identity import Verifier
 from consensus.messages import (
     MESSAGE_BYTES_MAX,
@@ -36,6 +37,7 @@ from consensus.messages import (
     SeatSignature,
     Signed,
     SignedQuestion,
+    StandingAskMessage,
     StatementMessage,
     compute_commit,
     compute_value_digest,
@@ -43,6 +45,7 @@ from consensus.messages import (
 )
 from consensus.question import open_question
 from consensus.receipt import get_result, open_receipt
+from consensus.standing import open_standing
 from models.scripted import ScriptedModel
 from sim_net.world import World
 from swarm.core.actions import Send
@@ -56,6 +59,7 @@ COSIGNED = st.builds(CoSigned, BYTES, st.lists(st.builds(SeatSignature, INTS, BY
 GROUPS = st.lists(COSIGNED, max_size=3).map(tuple)
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(AskMessage, st.builds(SignedQuestion, BYTES, BYTES)),
+    st.builds(StandingAskMessage, st.builds(SignedQuestion, BYTES, BYTES), BYTES),
     st.builds(StatementMessage, BYTES, SIGNED),
     st.builds(CommitsMessage, BYTES, st.lists(SIGNED, max_size=4).map(tuple)),
     st.builds(RevealMessage, BYTES, SIGNED, GROUPS),
@@ -77,11 +81,12 @@ def test_messages_survive_the_wire(message: Message) -> None:
 
 def test_messages_have_distinct_tags() -> None:
     first = [encode(message)[1] for message in EXAMPLES]
-    assert len(set(first)) == len(EXAMPLES) == 12
+    assert len(set(first)) == len(EXAMPLES) == 13
 
 
 EXAMPLES: tuple[Message, ...] = (
     AskMessage(SignedQuestion(b"", b"")),
+    StandingAskMessage(SignedQuestion(b"", b""), b""),
     StatementMessage(b"", Signed(0, 0, b"", b"")),
     CommitsMessage(b"", ()),
     RevealMessage(b"", Signed(0, 0, b"", b""), ()),
@@ -146,7 +151,7 @@ def test_a_value_and_a_body_never_share_a_digest() -> None:
 STORM = 18_000  # inputs a target
 TARGETS = (
     *("decode_message", "open_receipt", "open_network", "open_question"),
-    *("open_answer", "open_ballot", "decode_payload"),
+    *("open_answer", "open_ballot", "decode_payload", "open_standing"),
 )
 
 
@@ -199,6 +204,12 @@ def storm(target: Callable[[bytes], Wire | object], seeds: list[bytes]) -> int:
     return refused
 
 
+def open_any_standing(data: bytes) -> object:
+    """Open a standing as if the question's header named these very bytes."""
+    header = tagged_hash("standing", data)
+    return open_standing(data, header=header, network=get_kit("standing").facts.network)
+
+
 def get_targets() -> dict[str, tuple[Callable[[bytes], object], list[bytes]]]:
     kit = get_kit("four")
     network, verifier = kit.facts.network, Verifier()
@@ -212,6 +223,7 @@ def get_targets() -> dict[str, tuple[Callable[[bytes], object], list[bytes]]]:
         "decode_message": (decode_message, get_frames()),
         "open_receipt": (lambda data: get_result(open_receipt(data)), [get_kit("unanimous").data]),
         "open_network": (open_network, [network.genesis_bytes]),
+        "open_standing": (open_any_standing, [get_kit("standing").standing.data]),
         "open_question": (
             lambda data: open_question(SignedQuestion(data, question.signature), network, verifier),
             [question.payload],

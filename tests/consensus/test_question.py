@@ -104,7 +104,8 @@ def test_conversations_are_taken() -> None:
         {"version": 0},
         {"version": 2},
         {"network": b"x" * 32},
-        {"header": b"x" * 32},
+        {"header": b"x" * 31},
+        {"header": b""},
         {"network": b""},
         {"asker": b"k" * 31},
         {"asker": b""},
@@ -113,6 +114,10 @@ def test_conversations_are_taken() -> None:
 def test_other_versions_networks_and_keys_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(PeerError):
         check(**change)
+
+
+def test_a_header_may_name_a_standing_which_is_checked_elsewhere() -> None:
+    check(header=b"x" * 32)
 
 
 def test_a_question_has_a_size() -> None:

@@ -1,7 +1,8 @@
 """Another verifier, written from docs/protocol.md alone: what the page leaves out, this file cannot know.
 
-It shares nothing with the product but the merge key, which the page defines by its source. Slow and plain on
-purpose: cells are looked up one by one, nothing is cached. It says whether a receipt is consistent.
+It shares nothing with the product but what the page defines by its source: the merge key, and what the
+numbers of a standing say. Slow and plain on purpose: cells are looked up one by one, nothing is cached. It
+says whether a receipt is consistent.
 """
 
 import hashlib
@@ -14,14 +15,18 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from ranking.merge import canonical_key
+from ranking.reputation import compute_terms, from_numbers
 
 Node = int | bytes | list["Node"]
 Pair = tuple[int, int]
 Deal = list[tuple[int, int, int]]  # judge, left, right
 Votes = list[tuple[int, int, int, int]]  # judge, left, right, outcome
 
+Terms = dict[int, tuple[int, int, int, tuple[int, ...]]]  # by seat: weight, position, own or ally, allies
+
 Q16, Q32 = 1 << 16, 1 << 32
 CONTINUE, STOP, ABORT = 0, 1, 2
+GOLD_FAMILIES = (b"arithmetic", b"counting", b"dates", b"logic", b"ordering", b"units")
 ODDS = [65536, 35520, 18776, 9680, 4868, 2387, 1142, 533, 242, 108, 47, 20, 8, 3, 1] + [0] * 18
 
 
@@ -166,7 +171,7 @@ def read_entries(value: Node, n: int) -> list[tuple[int, bytes]]:
 class Facts:
     """What is fixed before the first step."""
 
-    def __init__(self, genesis: bytes, question: Node) -> None:
+    def __init__(self, genesis: bytes, question: Node, standing: bytes | None) -> None:
         version, name, beacon, members = as_list(decode(genesis), 4)
         demand(len(genesis) <= 262_144 and as_int(version) == 1, "no genesis of version 1")
         rows = [as_list(member, 2) for member in as_list(members)]
@@ -187,10 +192,12 @@ class Facts:
         self.keys = sorted(keys, key=lambda key: hash_tagged("seat", self.seed, key))[: self.n]
         self.f = (self.n - 1) // 3
         self.q = self.n - self.f
+        self.terms = self._read_standing(as_bytes(fields[4]), standing, keys)
 
     def _check_question(self, fields: list[Node], numbers: list[int], turns: Node, members: int) -> bytes:
         network, asker, header = (as_bytes(fields[place]) for place in (1, 2, 4))
-        demand(network == header == self.network and len(asker) == 32, "another network's question")
+        demand(network == self.network and len(asker) == 32, "another network's question")
+        demand(len(header) == 32, "a header that is no digest")
         deadline = (100, 86_400_000)
         bounds = [(1, 1), (0, 2**53), (0, 4_000), (1, 4_096), (4, min(31, members)), (4, 30), (1, 3)]
         bounds += [deadline, deadline, deadline, (0, 0)]
@@ -203,6 +210,33 @@ class Facts:
         self.tokens_max, self.n, self.calls, self.steps_max = numbers[3:7]
         return asker
 
+    def _read_standing(self, header: bytes, standing: bytes | None, members: list[bytes]) -> Terms:
+        """Return what the round assumes about its judges: nothing, where the header is the network id."""
+        demand((header == self.network) == (standing is None), "a standing too many, or none")
+        if standing is None:
+            return {}
+        demand(len(standing) <= 65_536 and hash_tagged("standing", standing) == header, "another standing")
+        version, network, rounds, previous, round_id, result, truth, numbers = as_list(decode(standing), 8)
+        demand(as_int(version) == 1 and network == self.network, "a standing of another network")
+        demand(1 <= as_int(rounds) <= 2**53, "rounds")
+        demand(len(as_bytes(previous)) == (0 if rounds == 1 else 32), "the standing before")
+        demand(len(as_bytes(round_id)) == len(as_bytes(result)) == 32, "the round before")
+        demand(len(as_list(truth)) <= 1, "truths")
+        for opening in as_list(truth):
+            gold, family, level, seed = as_list(opening, 4)
+            demand(as_int(gold) == 1 and as_bytes(family) in GOLD_FAMILIES, "a gold question")
+            demand(1 <= as_int(level) <= 3 and len(as_bytes(seed)) == 32, "a gold question")
+        rows = tuple(tuple(as_int(number) for number in as_list(row)) for row in as_list(numbers))
+        try:
+            reputation = from_numbers(rows, peers=len(members))
+        except ValueError as exc:
+            raise Refused("numbers that are no reputation") from exc
+        terms = compute_terms(reputation, [members.index(key) for key in self.keys])
+        return {
+            seat: (one.weight_q16, one.position, one.own_or_ally, tuple(one.allies))
+            for seat, one in terms.items()
+        }
+
 
 # -- Ranking -----------------------------------------------------------------------------------------
 
@@ -214,7 +248,14 @@ def _make_log() -> list[int]:
         return [int(value.to_integral_value(rounding=ROUND_HALF_EVEN)) for value in exact]
 
 
-LOG = _make_log()
+def _make_exp() -> list[int]:
+    with localcontext() as context:
+        context.prec = 60
+        exact = [(Decimal(k) / 16).exp() * 2**32 for k in range(-160, 161)]
+        return [int(value.to_integral_value(rounding=ROUND_HALF_EVEN)) for value in exact]
+
+
+LOG, EXP = _make_log(), _make_exp()
 
 
 def clamp(strength: int) -> int:
@@ -231,8 +272,8 @@ def compute_log(s: int) -> int:
 class Ranking:
     """Scores over all ballots so far."""
 
-    def __init__(self, classes: list[list[int]], votes: Votes, seed: bytes) -> None:
-        self.classes, self.votes, count = classes, votes, len(classes)
+    def __init__(self, classes: list[list[int]], votes: Votes, seed: bytes, terms: Terms) -> None:
+        self.classes, self.votes, self.terms, count = classes, votes, terms, len(classes)
         start = self._sweep([Q32] * count, 40, without=None)
         self.logs = [compute_log(s) for s in start]
         ties = [hash_ranking("tie", seed, index) for index in range(count)]
@@ -241,7 +282,7 @@ class Ranking:
             return sorted(range(count), key=lambda index: (-logs[index], ties[index]))
 
         self.order = order(self.logs)
-        leader, judges = self.order[0], sorted({vote[0] for vote in votes})
+        leader, judges = self.order[0], sorted({vote[0] for vote in votes if self._get_terms(vote[0])[0]})
         refits = [[compute_log(s) for s in self._sweep(start, 8, without=judge)] for judge in judges]
         self.judges = len(judges)
         self.is_stable = all(order(logs)[0] == leader for logs in refits)
@@ -254,18 +295,24 @@ class Ranking:
 
     def _sweep(self, strengths: list[int], sweeps: int, *, without: int | None) -> list[int]:
         s, count = list(strengths), len(self.classes)
-        won = [[0] * count for _ in range(count)]
+        games: list[list[tuple[int, int, int, int]]] = [[] for _ in range(count)]  # k, offset, won, lost
         for judge, left, right, outcome in self.votes:
             if judge != without:
-                won[left][right] += Q16 * outcome
-                won[right][left] += Q16 * (Q16 - outcome)
+                weight, offset = self._get_terms(judge)[0], self._get_offset(judge, left, right)
+                win, loss = weight * outcome, weight * (Q16 - outcome)
+                games[left].append((right, offset, win, loss))
+                games[right].append((left, -offset, loss, win))
         for own, authors in enumerate(self.classes):
             for other in range(count):
-                if other != own:
-                    won[own][other] += (2**31 // (count - 1)) * sum(seat != without for seat in authors)
+                for seat in authors:
+                    if other != own and seat != without:
+                        win = self._get_terms(seat)[0] * 2**15 // (count - 1)
+                        games[own].append((other, 0, win, 0))
+                        games[other].append((own, 0, 0, win))
         for _ in range(sweeps):
             for i in range(count):
-                against = [(won[i][k], won[k][i], s[k]) for k in range(count) if k != i] + [(Q32, Q32, Q32)]
+                against = [(win, loss, s[k] * EXP[160 - o] >> 32) for k, o, win, loss in games[i]]
+                against.append((Q32, Q32, Q32))
                 shares = [2**96 // (s[i] + other) for _, _, other in against]
                 gain = sum(w * other * r for (w, _, other), r in zip(against, shares, strict=True))
                 loss = sum(lost * r for (_, lost, _), r in zip(against, shares, strict=True))
@@ -274,6 +321,15 @@ class Ranking:
             top, bottom = sum(shares) << 32, sum(one * r for one, r in zip(s, shares, strict=True))
             s = [clamp(one * top // bottom) for one in s]
         return s
+
+    def _get_terms(self, seat: int) -> tuple[int, int, int, tuple[int, ...]]:
+        return self.terms.get(seat, (Q16, 0, 0, ()))
+
+    def _get_offset(self, judge: int, left: int, right: int) -> int:
+        _, position, own_or_ally, allies = self._get_terms(judge)
+        friends = {judge, *allies}
+        own = bool(friends & {*self.classes[left]}) - bool(friends & {*self.classes[right]})
+        return min(max(position + own * own_or_ally, -160), 160)
 
     def _compute_z(self, margin: int, shifts: list[int]) -> int:
         j = len(shifts)
@@ -427,7 +483,7 @@ class Round:
         else:
             for seat, body in sorted(bodies.items()):
                 self._open_ballot(seat, body)
-        ranking = Ranking(self.classes, self.votes, self.seed) if step else None
+        ranking = Ranking(self.classes, self.votes, self.seed, facts.terms) if step else None
         self.past += self.dealt
         self.dealt = []
         if step < facts.steps_max and len(self.classes) > 1:
@@ -488,10 +544,12 @@ def verify(receipt: bytes) -> Round:
         Refused: It is not consistent.
     """
     demand(len(receipt) <= 8 * 1024 * 1024, "too long")
-    magic, version, genesis, question, steps = as_list(decode(receipt), 5)
-    demand(magic == b"peerage-receipt" and version == 1, "no receipt of version 1")
+    fields = as_list(decode(receipt))
+    standing = as_bytes(fields.pop()) if len(fields) == 6 else None
+    magic, version, genesis, question, steps = as_list(fields, 5)
+    demand(magic == b"peerage-receipt" and version == (1 if standing is None else 2), "no receipt")
     demand(1 <= len(as_list(steps)) <= 4, "steps")
-    round_ = Round(Facts(as_bytes(genesis), question))
+    round_ = Round(Facts(as_bytes(genesis), question, standing))
     for item in as_list(steps):
         round_.take(item)
     demand(round_.next != CONTINUE, "the receipt ends before the round")

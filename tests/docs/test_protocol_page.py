@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from consensus import bodies, evidence, genesis, messages, question, receipt
+from consensus import bodies, evidence, genesis, gold, messages, question, receipt, standing
 from consensus.desk import Timing
 from consensus.hashing import tagged_hash
 from consensus.messages import Kind, Message
@@ -29,7 +29,7 @@ def read_table(heading: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("name", "fields"), read_table("struct"))
 def test_structs_have_the_fields_of_the_page(name: str, fields: str) -> None:
-    modules = (bodies, evidence, genesis, messages, question, receipt)
+    modules = (bodies, evidence, genesis, gold, messages, question, receipt, standing)
     kinds = [vars(module)[name] for module in modules if name in vars(module)]
     assert issubclass(kinds[0], msgspec.Struct)
     assert fields.partition(";")[0].split(", ") == list(kinds[0].__struct_fields__)

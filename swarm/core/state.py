@@ -1,0 +1,79 @@
+"""What a node is made of, what it knows, and what it waits for from its disk."""
+
+from dataclasses import dataclass, field
+
+from consensus.decision import DecisionEngine
+from consensus.desk import Timing
+from consensus.genesis import Network
+from consensus.identity import PeerKey, Signer, Verifier
+from consensus.messages import SeatMessage
+from models.contract import ModelInfo
+from swarm.core.actions import Action, LoadReceipt
+from swarm.core.archive import Archive
+from swarm.core.history import Ask, History
+from swarm.core.seat import Numbers, Seat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """What a node is made of; it never changes while the node lives."""
+
+    network: Network
+    signer: Signer
+    verifier: Verifier
+    engine: DecisionEngine
+    timing: Timing
+    info: ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptTicket:
+    """Who waits for a receipt from disk; without an index they want to know how the round closed."""
+
+    key: PeerKey
+    round_id: bytes
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTicket:
+    """A late seat's message that waits for its round to be read from disk."""
+
+    round_id: bytes
+    sender: PeerKey
+    message: SeatMessage
+
+
+@dataclass(frozen=True, slots=True)
+class BaseTicket:
+    """A question that waits for the receipt of the round it builds on, `round_id`; its own is `asked`."""
+
+    round_id: bytes
+    asked: bytes
+    sender: PeerKey
+    ask: Ask
+
+
+Ticket = ReceiptTicket | ArchiveTicket | BaseTicket
+
+
+@dataclass(slots=True)
+class NodeState:
+    """Everything a node knows."""
+
+    config: NodeConfig
+    numbers: Numbers = field(default_factory=Numbers)
+    seats: dict[bytes, Seat] = field(default_factory=dict)
+    asked: dict[bytes, bytes] = field(default_factory=dict)
+    known: dict[bytes, None] = field(default_factory=dict)  # every round it ever had a seat in
+    archives: dict[bytes, Archive] = field(default_factory=dict)
+    tickets: dict[int, Ticket] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    is_halted: bool = False
+
+
+def load_receipt(state: NodeState, ticket: Ticket) -> list[Action]:
+    """Have a receipt read from disk for whoever holds the ticket."""
+    request_id = state.numbers.take()
+    state.tickets[request_id] = ticket
+    return [LoadReceipt(request_id, ticket.round_id)]
