@@ -9,15 +9,16 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
 
 from consensus.committee import compute_tolerated
-from consensus.errors import ConfigError, StoreError
+from consensus.errors import ConfigError, LimitExceeded, StoreError
 from consensus.genesis import Network
+from consensus.gold import GoldOpening, GoldQuestion, draw_gold, open_gold
 from consensus.hashing import tagged_hash
 from consensus.messages import SignedQuestion
 from consensus.question import (
@@ -49,6 +50,7 @@ from swarm.edge.local import (
     wait_linked,
 )
 from swarm.edge.model_host import ModelHost
+from swarm.edge.past import Backing, Past
 from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
 from swarm.edge.peer_process import MODEL_THREADS
 from swarm.edge.process_swarm import open_process_swarm
@@ -67,7 +69,10 @@ ANSWER_SHARE, BALLOT_SHARE, REVEAL_SHARE = 0.45, 0.12, 0.03  # of the deadline; 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
-    """How to ask. None takes the default that fits the swarm."""
+    """How to ask. None takes the default that fits the swarm.
+
+    A swarm that `keeps_standing` weighs its judges by the rounds before; else all weigh the same for ever.
+    """
 
     peers: int = PEERS_DEFAULT
     model: str = "embedded"
@@ -77,6 +82,7 @@ class AskOptions:
     tokens_max: int = DEFAULT_MAX_TOKENS
     temperature_milli: int = DEFAULT_TEMPERATURE_MILLI
     in_processes: bool = False
+    keeps_standing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,20 @@ class Asked:
     elapsed_s: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class AskedGold:
+    """A gold question and what became of it."""
+
+    gold: GoldQuestion
+    asked: Asked
+
+
 @dataclass(slots=True)
 class LocalAsker:
-    """A swarm that is up, and what it takes to ask it."""
+    """A swarm that is up, and what it takes to ask it.
+
+    `gold_secret` fixes the gold questions it asks of its own accord; whoever knows it knows their answers.
+    """
 
     options: AskOptions
     swarm: LocalSwarm
@@ -99,14 +116,27 @@ class LocalAsker:
     deadline_s: float
     client: AskerClient
     opened_s: dict[str, float]
+    gold_secret: bytes
     counter: int = field(default=0)
+    golds: int = field(default=0)
+    past: Past = field(default_factory=Past)
 
-    async def ask(self, text: str, *, receipt_path: Path | None = None) -> Asked:
+    async def ask_gold(self) -> AskedGold:
+        """Ask the next gold question, and learn from it who judges well."""
+        opening = draw_gold(self.gold_secret, self.golds)
+        self.golds += 1
+        gold = open_gold(opening)
+        return AskedGold(gold, await self.ask(gold.text, truth=opening))
+
+    async def ask(
+        self, text: str, *, receipt_path: Path | None = None, truth: GoldOpening | None = None
+    ) -> Asked:
         """Ask one question, and keep its receipt.
 
         Args:
             text: The question.
             receipt_path: Where the receipt goes; the data directory when None.
+            truth: Opens the question where it is gold. The peers see it with the next question only.
 
         Returns:
             The report, also where the receipt cannot be written: then its path is None, and why is said.
@@ -114,14 +144,18 @@ class LocalAsker:
         Raises:
             ConfigError: The question breaks a limit.
         """
-        signed = self._sign(text)
+        backing = self.past.backing
+        signed = self._sign(text, backing)
         self.counter += 1
-        result = await self.client.ask(signed, deadline_s=self.deadline_s)
+        result = await self.client.ask(signed, deadline_s=self.deadline_s, backing=backing)
         elapsed = self.opened_s | _name_steps(result)
         if isinstance(result, Unanswered):
             return Asked(None, None, result.reason, elapsed)
         assert result.verdict.round is not None, "only verified receipts are answers"
         report = create_report(result.verdict.round)
+        if self.options.keeps_standing:
+            with suppress(LimitExceeded):  # a standing that fits no message: the one before stays
+                self.past.add(result.verdict.round, result.receipt, truth)
         path = receipt_path or self.paths.receipts / f"{report.round_id.hex()[:16]}.receipt"
         try:
             await trio.to_thread.run_sync(write_private_file, path, result.receipt)
@@ -129,7 +163,7 @@ class LocalAsker:
             return Asked(report, None, exc.message, elapsed)
         return Asked(report, path, "", elapsed)
 
-    def _sign(self, text: str) -> SignedQuestion:
+    def _sign(self, text: str, backing: Backing | None) -> SignedQuestion:
         options, network = self.options, self.swarm.network
         deadline_ms = int(self.deadline_s * 1_000)
         question = Question(
@@ -137,7 +171,7 @@ class LocalAsker:
             network=network.network_id,
             asker=self.swarm.asker.key,
             counter=self.counter,
-            header=network.network_id,
+            header=network.network_id if backing is None else backing.standing.digest,
             turns=(Turn(int(Role.USER), text.encode("utf-8")),),
             temperature_milli=options.temperature_milli,
             tokens_max=options.tokens_max,
@@ -277,7 +311,8 @@ async def open_local_asker(
         elapsed["start"] = time.monotonic() - started - elapsed.get("model", 0.0)
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
-        yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed)
+        secret = tagged_hash("local-gold", seed)
+        yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed, secret)
 
 
 def prepare_model(spec: str, note: Callable[[str], None]) -> None:

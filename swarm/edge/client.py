@@ -24,17 +24,18 @@ from consensus.messages import (
     RefusalMessage,
     RoundClosed,
     SignedQuestion,
+    StandingAskMessage,
     decode_message,
 )
 from consensus.phases import Phase
 from consensus.question import RoundId, compute_round_id
-from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.verify import Verdict, verify_receipt
-from swarm.core.node import CHUNK_BYTES
+from swarm.core.history import CHUNKS_MAX
+from swarm.core.receipts import make_chunk
 from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
 from swarm.edge.mesh import Mesh
+from swarm.edge.past import Backing
 
-CHUNKS_MAX = -(-RECEIPT_BYTES_MAX // CHUNK_BYTES)
 EARLIER_ROUNDS_MAX = 64  # late word of the last so many rounds is no fault
 
 
@@ -102,15 +103,19 @@ class AskerClient:
         self._transfers: dict[PeerKey, _Transfer] = {}
         self._refusals: dict[PeerKey, str] = {}
         self._seconds: dict[int, float] = {}
-        self._asked: deque[RoundId] = deque(maxlen=EARLIER_ROUNDS_MAX)
+        self._asked: deque[bytes] = deque(maxlen=EARLIER_ROUNDS_MAX)
+        self._backing: Backing | None = None
         self._asked_at = 0.0
 
-    async def ask(self, question: SignedQuestion, *, deadline_s: float) -> Answered | Unanswered:
+    async def ask(
+        self, question: SignedQuestion, *, deadline_s: float, backing: Backing | None = None
+    ) -> Answered | Unanswered:
         """Ask, and wait for a receipt that verifies.
 
         Args:
             question: Signed by the asker.
             deadline_s: Seconds after which the answer no longer matters.
+            backing: What the question's header names; None where that is the network id.
 
         Returns:
             The verified receipt, or why there is none.
@@ -121,7 +126,11 @@ class AskerClient:
         self._seconds.clear()
         round_id = compute_round_id(question.payload)
         self._asked.append(round_id)
+        self._backing = backing
         data = encode(AskMessage(question))
+        if backing is not None:
+            self._asked.append(backing.standing.standing.round)
+            data = encode(StandingAskMessage(question, backing.standing.data))
         for key in self._mesh.linked():
             self._mesh.send(key, data)
         with trio.move_on_after(deadline_s):
@@ -171,6 +180,8 @@ class AskerClient:
                     self._mesh.send(key, encode(ReceiptRequest(round_id, 0)))
             case ReceiptChunk() if message.round == round_id:
                 return self._on_chunk(key, message, round_id)
+            case ReceiptRequest() if message.round != round_id and message.round in self._asked:
+                self._serve(key, message)
             case ProgressMessage() | RefusalMessage() | RoundClosed() | ReceiptChunk():
                 # A peer that was slower than the one whose receipt was taken has done nothing wrong.
                 if message.round not in self._asked:
@@ -178,6 +189,12 @@ class AskerClient:
             case _:
                 raise PeerError(f"got {type(message).__name__}, expected word of the round asked")
         return None
+
+    def _serve(self, key: PeerKey, request: ReceiptRequest) -> None:
+        """Give a peer that missed it a piece of the receipt that the question builds on."""
+        backing = self._backing
+        if backing is not None and backing.standing.standing.round == request.round:
+            self._mesh.send(key, make_chunk(key, request.round, request.index, backing.receipt).data)
 
     def _note_progress(self, key: PeerKey, message: ProgressMessage) -> None:
         if message.phase not in list(Phase):

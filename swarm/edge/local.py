@@ -103,6 +103,7 @@ async def open_local_swarm(
     log: EventLog,
     timing: Timing | None = None,
     limits: EdgeLimits | None = None,
+    others: Mapping[PeerKey, ModelCalls] | None = None,
 ) -> AsyncIterator[LocalSwarm]:
     """Run all peers of a local swarm in this process until the block is left.
 
@@ -111,11 +112,12 @@ async def open_local_swarm(
     Args:
         keys: Who the peers are.
         directory: Where the peers keep their database.
-        model: Shared by all peers.
-        info: What that model is.
+        model: Shared by all peers but those in `others`.
+        info: What that model is, and what the others pass for.
         log: Shared by all peers.
         timing: Local patience; the defaults when None.
         limits: Bounds of the network edge; the defaults when None.
+        others: Models of peers that have one of their own.
 
     Raises:
         StoreError: A database cannot be opened.
@@ -142,7 +144,7 @@ async def open_local_swarm(
                 ),
                 store=shared.open_part(pair.key),
                 mesh=create_mesh(pair, keys.network, urls, limits=bounds, listener=listener),
-                model=model,
+                model=(others or {}).get(pair.key, model),
                 log=log,
             )
             await nursery.start(runtime.run)

@@ -6,11 +6,12 @@ from itertools import pairwise
 from consensus.bodies import open_answer
 from consensus.decision import ClosedStep, RoundFacts, Status, read_comparisons
 from consensus.verify import VerifiedRound
-from ranking.canonical import Q16, Scores
+from ranking.canonical import Q16, JudgeTerms, Scores
 from ranking.scores import compute_odds
 
 ASK_SCHEMA = "peerage.ask/1"
 NATS_Q16 = 65_536
+OFFSETS_PER_NAT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,34 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class SeatTerms:
+    """What the round assumed about one judge: leanings in nats, to the left answer and to its own or allies'.
+
+    `peer` is the label that the network's genesis declares for the seat's key.
+    """
+
+    seat: int
+    peer: str
+    weight: float
+    position: float
+    own_or_ally: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The standing that a round builds on: how many rounds it sums up, its digest and the last round's id."""
+
+    rounds: int
+    digest: bytes
+    round_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RoundReport:
-    """A verified round as people read it. `ranking` is best first; empty where the round was aborted."""
+    """A verified round as people read it. `ranking` is best first; empty where the round was aborted.
+
+    `history` is None where the round builds on no standing; then all judges weigh 1.
+    """
 
     round_id: bytes
     network_id: bytes
@@ -62,6 +89,8 @@ class RoundReport:
     answer_tokens: int
     result_digest: bytes
     receipt_digest: bytes
+    history: History | None
+    judges: tuple[SeatTerms, ...]
 
     @property
     def winner(self) -> Candidate | None:
@@ -93,6 +122,30 @@ def create_report(verified: VerifiedRound) -> RoundReport:
         answer_tokens=_count_tokens(facts, closed),
         result_digest=last.digest,
         receipt_digest=verified.receipt_digest,
+        history=_read_history(facts),
+        judges=_read_terms(facts),
+    )
+
+
+def _read_history(facts: RoundFacts) -> History | None:
+    if facts.standing is None:
+        return None
+    held = facts.standing.standing
+    return History(held.rounds, facts.standing.digest, held.round)
+
+
+def _read_terms(facts: RoundFacts) -> tuple[SeatTerms, ...]:
+    labels = {member.key: member.label for member in facts.network.genesis.members}
+    terms = [(facts.terms or {}).get(seat, JudgeTerms()) for seat in range(facts.committee.n)]
+    return tuple(
+        SeatTerms(
+            seat,
+            labels[key].decode("utf-8", "replace"),
+            judge.weight_q16 / Q16,
+            judge.position / OFFSETS_PER_NAT,
+            judge.own_or_ally / OFFSETS_PER_NAT,
+        )
+        for seat, (key, judge) in enumerate(zip(facts.committee.keys, terms, strict=True))
     )
 
 
@@ -176,6 +229,11 @@ def to_json(report: RoundReport, *, receipt_path: str | None, elapsed_s: dict[st
             "answer_tokens": report.answer_tokens,
             "comparisons": len(report.comparisons),
         },
+        "weights": [round(judge.weight, 4) for judge in report.judges],
+        "peers": [judge.peer for judge in report.judges],
+        "history": None
+        if report.history is None
+        else {"rounds": report.history.rounds, "standing": report.history.digest.hex()},
         "elapsed_s": {name: round(seconds, 3) for name, seconds in elapsed_s.items()},
     }
 
@@ -198,6 +256,9 @@ def unanswered_to_json(reason: str, *, elapsed_s: dict[str, float]) -> dict[str,
         "receipt_digest": None,
         "result_digest": None,
         "usage": {"seats": 0, "answer_tokens": 0, "comparisons": 0},
+        "weights": [],
+        "peers": [],
+        "history": None,
         "elapsed_s": {name: round(seconds, 3) for name, seconds in elapsed_s.items()},
         "reason": reason,
     }

@@ -26,14 +26,20 @@ MODEL = f"scripted:accuracy=0.3,latency={LATENCY_S}"
 GONE_S = 15.0
 
 
-def make_question(keys: LocalKeys, *, text: bytes = b"What is 7 times 12?", counter: int = 0) -> Question:
-    """A question whose deadlines suit a test."""
+def make_question(
+    keys: LocalKeys,
+    *,
+    text: bytes = b"What is 7 times 12?",
+    counter: int = 0,
+    header: bytes | None = None,
+) -> Question:
+    """A question whose deadlines suit a test; without a header it builds on no history."""
     return Question(
         version=1,
         network=keys.network.network_id,
         asker=keys.asker.key,
         counter=counter,
-        header=keys.network.network_id,
+        header=keys.network.network_id if header is None else header,
         turns=(Turn(1, text),),
         temperature_milli=700,
         tokens_max=64,

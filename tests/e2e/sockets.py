@@ -64,8 +64,10 @@ class SocketRun:
     fakes: dict[int, Mesh] = field(default_factory=dict)
     seen: list[Progress] = field(default_factory=list)
 
-    def sign(self, *, counter: int = 0, text: bytes = b"What is 7 times 12?") -> SignedQuestion:
-        question = make_question(self.keys, counter=counter, text=text)
+    def sign(
+        self, *, counter: int = 0, text: bytes = b"What is 7 times 12?", header: bytes | None = None
+    ) -> SignedQuestion:
+        question = make_question(self.keys, counter=counter, text=text, header=header)
         return sign_question(question, self.keys.asker, self.keys.network)
 
     def get_seat(self, place: int) -> int:

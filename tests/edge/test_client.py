@@ -17,6 +17,7 @@ from consensus.messages import (
     RefusalMessage,
     RoundClosed,
     SignedQuestion,
+    StandingAskMessage,
 )
 from consensus.question import compute_round_id
 from consensus.verify import verify_receipt
@@ -26,7 +27,9 @@ from swarm.edge.client import Answered, ProgressKind, Unanswered
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.link import LinkDown
 from swarm.edge.mesh import Mesh
+from swarm.edge.past import Past
 from swarm.edge.report import create_report
+from tests.consensus.receipt_kit import get_kit
 from tests.e2e.processes import run_within
 from tests.e2e.sockets import SlowScripted, SocketRun, open_sockets, receive
 
@@ -299,3 +302,48 @@ def test_progress_is_never_believed(tmp_path: Path) -> None:
             assert create_report(answered.verdict.round).seats == 4
 
     run_within(DEADLINE_S, main)
+
+
+def test_a_peer_that_missed_a_round_gets_its_receipt_from_the_asker(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_sockets(tmp_path, fakes=(3,), model=QUICK) as run:
+            asker = await run.open_asker()
+            first = await asker.ask(run.sign(), deadline_s=DEADLINE_S)
+            assert isinstance(first, Answered)
+            assert first.verdict.round is not None
+            past = Past()
+            past.add(first.verdict.round, first.receipt, None)
+            backing = past.backing
+            assert backing is not None
+            (mesh,) = run.fakes.values()
+            base, served = first.verdict.round.facts.round_id, list[ReceiptChunk]()
+
+            async def miss() -> None:
+                _, asked = await receive(mesh, StandingAskMessage)
+                assert isinstance(asked, StandingAskMessage)
+                assert asked.standing == backing.standing.data
+                reply(mesh, run.keys.asker.key, ReceiptRequest(base, 0))
+                _, chunk = await receive(mesh, ReceiptChunk)
+                assert isinstance(chunk, ReceiptChunk)
+                served.append(chunk)
+
+            run.nursery.start_soon(miss)
+            signed = run.sign(counter=1, header=backing.standing.digest)
+            second = await asker.ask(signed, deadline_s=DEADLINE_S, backing=backing)
+            assert isinstance(second, Answered)
+            assert second.verdict.round is not None
+            assert second.verdict.round.facts.standing == backing.standing
+            assert [chunk.data for chunk in served] == [first.receipt]
+
+    run_within(DEADLINE_S, main)
+
+
+def test_a_round_without_a_winner_leaves_the_past_as_it_is() -> None:
+    aborted, kit = get_kit("aborted"), get_kit("four")
+    fresh, past = Past(), Past()
+    fresh.add(aborted.round, aborted.data, None)
+    assert fresh.backing is None
+    past.add(kit.round, kit.data, None)
+    before = past.backing
+    past.add(aborted.round, aborted.data, None)
+    assert past.backing is before is not None
