@@ -1,4 +1,4 @@
-"""`peerage ask`: one question to a local swarm."""
+"""`peerage ask`: one question to a local swarm, or a line each of many."""
 
 import sys
 from pathlib import Path
@@ -32,6 +32,16 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
     show_default=True,
     help="Whether an answer with seats missing counts; reject exits with 6.",
 )
+@click.option(
+    "--lines",
+    metavar="FILE",
+    help="Ask every line of FILE (- for stdin) of one swarm, which learns whom to believe.",
+)
+@click.option(
+    "--gold-every",
+    type=click.IntRange(min=1),
+    help="With --lines: after so many questions, one whose truth is known.",
+)
 @click.option("--processes", is_flag=True, help="Run every peer in a process of its own.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="Where the receipt goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -45,6 +55,8 @@ def ask(
     max_tokens: int,
     temperature: float,
     on_partial: str,
+    lines: str | None,
+    gold_every: int | None,
     processes: bool,
     receipt: Path | None,
     as_json: bool,
@@ -54,10 +66,13 @@ def ask(
     Without QUESTION, or with -, the question is read from stdin.
     """
     from swarm.cli.delivery import ask_swarm, deliver
+    from swarm.cli.lines import LineOptions, ask_lines
     from swarm.edge.asking import AskOptions, check_options, check_question_text, compute_temperature_milli
 
-    text = read_question(question)
-    check_question_text(text)
+    _check_together(question, lines=lines, gold_every=gold_every, receipt=receipt)
+    text = "" if lines is not None else read_question(question)
+    if lines is None:
+        check_question_text(text)
     options = AskOptions(
         peers=peers,
         model=model,
@@ -69,8 +84,25 @@ def ask(
         in_processes=processes,
     )
     check_options(options)
+    rejects_partial = on_partial == "reject"
+    if lines is not None:
+        how = LineOptions(gold_every=gold_every, rejects_partial=rejects_partial, as_json=as_json)
+        return ask_lines(lines, options, how)
     asked = ask_swarm(text, options, receipt=receipt)
-    return deliver(asked, rejects_partial=on_partial == "reject", as_json=as_json)
+    return deliver(asked, rejects_partial=rejects_partial, as_json=as_json)
+
+
+def _check_together(
+    question: str | None, *, lines: str | None, gold_every: int | None, receipt: Path | None
+) -> None:
+    """Refuse options that mean nothing together."""
+    if lines is None:
+        if gold_every is not None:
+            raise click.UsageError("--gold-every goes with --lines: one question teaches nobody")
+    elif question is not None:
+        raise click.UsageError("give a QUESTION or --lines, not both")
+    elif receipt is not None:
+        raise click.UsageError("--receipt names one file, and --lines makes a receipt a line: leave it out")
 
 
 def read_question(question: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import trio
 
 from consensus.decision import Status
 from consensus.errors import StoreError
+from consensus.gold import is_correct
 from swarm.cli.exits import Exit
 from swarm.cli.progress import ProgressLine
 from swarm.cli.render import (
@@ -18,10 +20,12 @@ from swarm.cli.render import (
     render_missing,
     render_ranking,
     render_times,
+    render_weights,
+    shorten,
 )
-from swarm.edge.asking import Asked, AskOptions, open_local_asker
+from swarm.edge.asking import Asked, AskedGold, AskOptions, open_local_asker
 from swarm.edge.paths import check_writable, get_paths
-from swarm.edge.report import RoundReport, to_json, unanswered_to_json
+from swarm.edge.report import Json, RoundReport, to_json, unanswered_to_json
 
 REFUSED = "no answer is delivered"
 
@@ -55,11 +59,27 @@ async def _ask(text: str, options: AskOptions, receipt: Path | None) -> Asked:
     return asked
 
 
-def deliver(asked: Asked, *, rejects_partial: bool, as_json: bool) -> int:
-    """Print a question's end and return the exit code."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Which of many questions an answer is to."""
+
+    number: int
+    question: str
+
+
+def deliver(asked: Asked, *, rejects_partial: bool, as_json: bool, line: Line | None = None) -> int:
+    """Print a question's end and return the exit code.
+
+    Args:
+        asked: What became of it.
+        rejects_partial: Whether an answer with seats missing is withheld.
+        as_json: One object instead of words.
+        line: Where it stands among many, for the object.
+    """
+    place: dict[str, Json] = {} if line is None else {"line": line.number, "question": line.question}
     if asked.report is None:
         if as_json:
-            click.echo(json.dumps(unanswered_to_json(asked.reason, elapsed_s=asked.elapsed_s)))
+            _print_json(unanswered_to_json(asked.reason, elapsed_s=asked.elapsed_s) | place)
         echo_note(f"FAILED, uncertified: {clean_terminal(asked.reason)}")
         echo_note("  try: a longer --deadline, or look at the log directory of `peerage config show`")
         return Exit.UNANSWERED
@@ -70,13 +90,36 @@ def deliver(asked: Asked, *, rejects_partial: bool, as_json: bool) -> int:
         value = to_json(report, receipt_path=path, elapsed_s=asked.elapsed_s)
         if is_refused:
             value |= {"answer": None, "reason": REFUSED}
-        click.echo(json.dumps(value))
+        _print_json(value | place)
     else:
         _print_report(report, asked, is_refused=is_refused)
     if asked.receipt_path is None:
         echo_note(f"the receipt could NOT be kept: {asked.reason}")
         return Exit.UNANSWERED if is_refused else Exit.CONFIG
     return Exit.UNANSWERED if is_refused else Exit.OK
+
+
+def deliver_gold(item: AskedGold, *, as_json: bool) -> None:
+    """Say what became of a gold question: to stderr, or as an object with a label."""
+    report, gold = item.asked.report, item.gold
+    answer = report.winner.text if report is not None and report.winner is not None else None
+    is_right = answer is not None and is_correct(gold, answer)
+    if as_json:
+        elapsed = item.asked.elapsed_s
+        if report is None:
+            value = unanswered_to_json(item.asked.reason, elapsed_s=elapsed)
+        else:
+            path = None if item.asked.receipt_path is None else str(item.asked.receipt_path)
+            value = to_json(report, receipt_path=path, elapsed_s=elapsed)
+        truth: dict[str, Json] = {"family": gold.family, "truth": gold.truth, "correct": is_right}
+        _print_json(value | {"line": None, "question": gold.text, "gold": truth})
+        return
+    said = "no answer" if answer is None else f"{shorten(answer)}, {'right' if is_right else 'wrong'}"
+    echo_note(f"  gold     {gold.text} {gold.truth} (the swarm: {said})")
+
+
+def _print_json(value: dict[str, Json]) -> None:
+    click.echo(json.dumps(value))
 
 
 def _print_report(report: RoundReport, asked: Asked, *, is_refused: bool) -> None:
@@ -93,6 +136,8 @@ def _print_report(report: RoundReport, asked: Asked, *, is_refused: bool) -> Non
     echo_note(f"\n{render_ranking(report)}")
     echo_note(f"\n  status   {report.status.name.lower()} ({report.seats} seats, quorum {report.quorum})")
     echo_note(f"  missing  {render_missing(report)}")
+    if report.history is not None:
+        echo_note(f"  weights  {render_weights(report)}, by {report.history.rounds} rounds before")
     echo_note(f"  time     {render_times(asked.elapsed_s)}")
     if asked.receipt_path is not None:
         echo_note(f"  receipt  {asked.receipt_path}")

@@ -7,7 +7,14 @@ import click
 from consensus.errors import VerificationError
 from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.verify import CheckOutcome, verify_receipt
-from swarm.cli.render import clean_terminal, render_ballots, render_banner, render_ranking, render_verdict
+from swarm.cli.render import (
+    clean_terminal,
+    render_ballots,
+    render_banner,
+    render_history,
+    render_ranking,
+    render_verdict,
+)
 from swarm.cli.verify import read_bounded
 from swarm.edge.report import create_report, to_json
 
@@ -50,6 +57,7 @@ def show(file: str, as_json: bool) -> None:
     click.echo(f"network   {report.network_id.hex()}")
     click.echo(f"status    {render_banner(report) or 'full'}")
     click.echo(f"result    {report.result_digest.hex()}")
+    click.echo(render_history(report))
     click.echo(
         f"\n{render_ranking(report)}\n\nballots: P(left answer is better), by judge\n{render_ballots(report)}"
     )

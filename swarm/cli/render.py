@@ -73,6 +73,25 @@ def render_ranking(report: RoundReport) -> str:
     return f"{text}\n  P(best) holds if judges err independently; {flips}"
 
 
+def render_weights(report: RoundReport) -> str:
+    """Return what each judge weighs, in seat order, under the label that the network declares for it."""
+    return ", ".join(
+        f"{judge.seat}{f' ({clean_terminal(judge.peer)})' if judge.peer else ''} {judge.weight:.2f}"
+        for judge in report.judges
+    )
+
+
+def render_history(report: RoundReport) -> str:
+    """Return what the round builds on, and how far that can be believed."""
+    if report.history is None:
+        return "weights   all alike: the round builds on no history"
+    return (
+        f"weights   by seat: {render_weights(report)}\n"
+        f"history   {report.history.rounds} rounds, standing {report.history.digest.hex()[:16]}; the weights"
+        " rest on the committee's word unless the receipts before are shown too"
+    )
+
+
 def render_ballots(report: RoundReport) -> str:
     """Return the ballots as a table: one row a pair, one column a judge."""
     if not report.comparisons:

@@ -2,47 +2,125 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from consensus.errors import ConfigError, LimitExceeded, PeerError
 from consensus.genesis import GENESIS_BYTES_MAX, Network, open_network
+from consensus.history import verify_succession
 from consensus.receipt import RECEIPT_BYTES_MAX
-from consensus.verify import CheckOutcome, Verdict, verify_receipt
+from consensus.verify import CheckOutcome, Verdict, VerifiedRound, verify_receipt
 from swarm.cli.exits import Exit
-from swarm.cli.render import clean_terminal, render_banner, render_checks, render_verdict
+from swarm.cli.render import clean_terminal, render_banner, render_checks, render_history, render_verdict
 from swarm.edge.paths import get_paths
 from swarm.edge.report import create_report
 
 VERIFY_SCHEMA = "peerage.verify/1"
+CHAIN_SCHEMA = "peerage.verify-chain/1"
 NETWORK_DIGITS = 16  # hexadecimal digits of a network id in its file's name
 NETWORKS_MAX = 64  # files read to find the one that is meant; a name that fits more is too short
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What several receipts add up to: `broken` says where one does not follow from the one before."""
+
+    receipts: int
+    unseen: int  # rounds that the first of them builds on, whose receipts were not shown
+    broken: str | None
+
+
 @click.command()
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--trust", help="A genesis file, or the id (or its beginning) of a network this machine knows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def verify(file: str, trust: str | None, as_json: bool) -> int:
+def verify(files: tuple[str, ...], trust: str | None, as_json: bool) -> int:
     """Verify the receipt FILE (- for stdin), step by step.
 
-    Proves who signed and how the winner was computed; not that the answer is true.
+    Proves who signed and how the winner was computed; not that the answer is true. Several receipts of one
+    standing swarm, in order, prove also that the judges' weights follow from the rounds before.
     """
-    data = read_bounded(file, RECEIPT_BYTES_MAX)
-    verdict = verify_receipt(data, trusted_network=read_trusted(trust) if trust is not None else None)
+    trusted = read_trusted(trust) if trust is not None else None
+    receipts = [read_bounded(file, RECEIPT_BYTES_MAX) for file in files]
+    verdicts = [verify_receipt(receipt, trusted_network=trusted) for receipt in receipts]
+    chain = check_chain(files, verdicts) if len(files) > 1 else None
     if as_json:
-        click.echo(json.dumps(verdict_to_json(verdict)))
+        click.echo(json.dumps(_to_json(files, verdicts, chain)))
     else:
-        click.echo(render_checks(verdict))
-        click.echo(render_verdict(verdict))
-        if verdict.round is not None:
-            report = create_report(verdict.round)
-            winner = clean_terminal(report.winner.text) if report.winner else "none"
-            banner = render_banner(report)
-            click.echo(banner or "status: full")
-            click.echo(f"winner: {winner}")
-    return Exit.OK if verdict.is_consistent and (verdict.is_trusted or trust is None) else Exit.VERIFICATION
+        for file, verdict in zip(files, verdicts, strict=True):
+            if chain is not None:
+                click.echo(f"{clean_terminal(file)}:")
+            _print_verdict(verdict)
+        if chain is not None:
+            click.echo(render_chain(chain))
+    are_good = all(verdict.is_consistent and (verdict.is_trusted or trust is None) for verdict in verdicts)
+    return Exit.OK if are_good and (chain is None or chain.broken is None) else Exit.VERIFICATION
+
+
+def check_chain(files: Sequence[str], verdicts: Sequence[Verdict]) -> Chain:
+    """Say whether each receipt builds on the one before; receipts that do not hold break the chain."""
+    rounds = [verdict.round for verdict in verdicts]
+    first = rounds[0].facts.standing if rounds[0] is not None else None
+    unseen = 0 if first is None else first.standing.rounds
+    for file, before, after in zip(files[1:], rounds, rounds[1:], strict=False):
+        reason = _find_break(before, after)
+        if reason is not None:
+            return Chain(len(files), unseen, f"{file}: {reason}")
+    return Chain(len(files), unseen, None)
+
+
+def _find_break(before: VerifiedRound | None, after: VerifiedRound | None) -> str | None:
+    if before is None or after is None:
+        return "it, or the receipt before, is not consistent"
+    if after.facts.network.network_id != before.facts.network.network_id:
+        return "the receipt before is another network's"
+    if after.facts.standing is None:
+        return "it builds on no history"
+    try:
+        verify_succession(after.facts.standing, before.facts, before.closed)
+    except (PeerError, LimitExceeded) as exc:
+        return exc.message
+    return None
+
+
+def render_chain(chain: Chain) -> str:
+    """Return what several receipts prove together."""
+    if chain.broken is not None:
+        return f"chain: BROKEN at {clean_terminal(chain.broken)}"
+    if chain.unseen:
+        return (
+            f"chain: {chain.receipts} receipts, each on the one before; the {chain.unseen} rounds before the"
+            " first are not shown, and its weights rest on the committee's word"
+        )
+    return f"chain: {chain.receipts} receipts, each on the one before; all weights follow from what is shown"
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    click.echo(render_checks(verdict))
+    click.echo(render_verdict(verdict))
+    if verdict.round is not None:
+        report = create_report(verdict.round)
+        winner = clean_terminal(report.winner.text) if report.winner else "none"
+        click.echo(render_banner(report) or "status: full")
+        click.echo(f"winner: {winner}")
+        if report.history is not None:
+            click.echo(render_history(report))
+
+
+def _to_json(files: Sequence[str], verdicts: Sequence[Verdict], chain: Chain | None) -> dict[str, object]:
+    """Return the object of one receipt, or one that holds the objects of several."""
+    if chain is None:
+        return verdict_to_json(verdicts[0])
+    return {
+        "schema": CHAIN_SCHEMA,
+        "receipts": [
+            {"file": file, **verdict_to_json(verdict)} for file, verdict in zip(files, verdicts, strict=True)
+        ],
+        "chain": {"holds": chain.broken is None, "unseen_rounds": chain.unseen, "broken": chain.broken},
+    }
 
 
 def verdict_to_json(verdict: Verdict) -> dict[str, object]:
@@ -56,6 +134,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, object]:
         "winner": report.winner.text if report and report.winner else None,
         "status": report.status.name.lower() if report else None,
         "result_digest": report.result_digest.hex() if report else None,
+        "weights": [round(judge.weight, 4) for judge in report.judges] if report else None,
+        "history_rounds": (report.history.rounds if report.history else 0) if report else None,
         "failed_step": failed[0] if failed else None,
         "checks": [
             {"step": c.number, "name": c.name, "outcome": c.outcome.value, "detail": c.detail}

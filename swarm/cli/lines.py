@@ -1,0 +1,142 @@
+"""Many questions to one standing swarm: a line each, answered in order, with gold questions mixed in."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+from consensus.errors import ConfigError
+from swarm.cli.delivery import Line, deliver, deliver_gold
+from swarm.cli.progress import ProgressLine
+from swarm.edge.asking import AskOptions, LocalAsker, check_question_text, open_local_asker
+from swarm.edge.paths import get_paths
+
+LINE_BYTES_MAX = 65_536  # a question may have fewer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineOptions:
+    """How lines are asked. `gold_every` is how many questions pass before a gold one; None for no gold."""
+
+    gold_every: int | None
+    rejects_partial: bool
+    as_json: bool
+
+
+def ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
+    """Ask every line of a file (stdin's for -); returns the exit code of the worst.
+
+    Raises:
+        ConfigError: The file cannot be read, or a line is no question; what came before is answered.
+    """
+    return trio.run(_ask_lines, file, options, how)
+
+
+async def _ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
+    line = ProgressLine()
+    worst = None
+    with _open_source(file) as source:
+        async with (
+            open_local_asker(
+                options, paths=get_paths(), note=line.note, on_progress=line.on_progress
+            ) as asker,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(line.tick)
+            worst = await _ask_all(asker, line, read_lines(source, file), how, is_file=file != "-")
+            nursery.cancel_scope.cancel()
+    line.finish()
+    if worst is None:
+        raise ConfigError(f"{_name(file)} holds no question", remedy="give it one question a line")
+    return worst
+
+
+async def _ask_all(
+    asker: LocalAsker,
+    line: ProgressLine,
+    lines: AsyncIterator[tuple[int, str]],
+    how: LineOptions,
+    *,
+    is_file: bool,
+) -> int | None:
+    """Return the exit code of the worst answer, None where there was no question.
+
+    Whoever types is asked to wait for gold only if they ask again at once; a file says first whether it goes
+    on, so that no gold question teaches nobody.
+    """
+    asked, worst, is_gold_due = 0, 0, False
+    async for number, text in lines:
+        if is_gold_due:
+            await _ask_gold(asker, line, how)
+        worst = max(worst, await _ask_one(asker, line, number, text, how))
+        asked += 1
+        is_gold_due = how.gold_every is not None and asked % how.gold_every == 0
+        if is_gold_due and not is_file:
+            await _ask_gold(asker, line, how)
+            is_gold_due = False
+    return worst if asked else None
+
+
+async def _ask_one(asker: LocalAsker, line: ProgressLine, number: int, text: str, how: LineOptions) -> int:
+    line.restart()
+    line.note(f"line {number}")
+    asked = await asker.ask(text)
+    line.finish()
+    where = Line(number, text)
+    return deliver(asked, rejects_partial=how.rejects_partial, as_json=how.as_json, line=where)
+
+
+async def _ask_gold(asker: LocalAsker, line: ProgressLine, how: LineOptions) -> None:
+    line.restart()
+    line.note("a gold question, to learn who judges well")
+    asked = await asker.ask_gold()
+    line.finish()
+    deliver_gold(asked, as_json=how.as_json)
+
+
+@contextmanager
+def _open_source(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        opened = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening is translated
+    except OSError as exc:
+        raise ConfigError(f"cannot read {file} ({exc.strerror})", remedy="check the path") from exc
+    with opened:
+        yield opened
+
+
+async def read_lines(source: BinaryIO, file: str) -> AsyncIterator[tuple[int, str]]:
+    """Yield each line that is not blank, with its number, as soon as it is there.
+
+    Raises:
+        ConfigError: A line is not UTF-8, or no question.
+    """
+    number = 0
+    while True:
+        data = await trio.to_thread.run_sync(source.readline, LINE_BYTES_MAX + 1, abandon_on_cancel=True)
+        if not data:
+            return
+        number += 1
+        where = f"line {number} of {_name(file)}"
+        if len(data) > LINE_BYTES_MAX:
+            raise ConfigError(f"{where} has more than {LINE_BYTES_MAX} bytes", remedy="shorten it")
+        try:
+            text = data.decode("utf-8").strip()
+        except UnicodeDecodeError as exc:
+            raise ConfigError(f"{where} is not UTF-8 (byte {exc.start})", remedy="convert it") from exc
+        if text:
+            try:
+                check_question_text(text)
+            except ConfigError as exc:
+                raise ConfigError(f"{where}: {exc.message}", remedy=exc.remedy) from exc
+            yield number, text
+
+
+def _name(file: str) -> str:
+    return "stdin" if file == "-" else file
