@@ -63,20 +63,23 @@ class Trust:
 
     Attributes:
         reference: Whether each judge is of the reference camp; all are where there is one camp only.
+        outside: Whether it is clearly of the other camp: it prefers that by 2.5 standard errors.
         split_q8: How clearly the table falls in two, Q8: residual over its standard error and sqrt(judges).
         weights: Weight of each judge, Q16, the reference's median being 1; 0..2.
     """
 
     reference: tuple[bool, ...]
+    outside: tuple[bool, ...]
     split_q8: int
     weights: tuple[int, ...]
 
 
-def compute_trust(table: Agreement, *, split_min_q8: int) -> Trust:
+def compute_trust(table: Agreement, *, heads: Sequence[int], split_min_q8: int) -> Trust:
     """Return the reference camp and every judge's weight.
 
     Args:
         table: Agreement of at least one judge.
+        heads: What each judge counts for where the larger camp is sought, 0 or more.
         split_min_q8: Least split, Q8, that makes two camps.
     """
     judges = len(table.sums)
@@ -86,9 +89,18 @@ def compute_trust(table: Agreement, *, split_min_q8: int) -> Trust:
     split_q8 = _compute_split(table, signs, loadings)
     reference = everyone
     if split_q8 >= split_min_q8:
-        reference = _choose_reference(table, signs)
+        reference = _choose_reference(table, signs, heads)
         loadings = _fit_loadings(table, reference)
-    return Trust(reference=reference, split_q8=split_q8, weights=_compute_weights(loadings, reference))
+    others = tuple(not is_member for is_member in reference)
+    return Trust(
+        reference=reference,
+        outside=tuple(
+            is_other and _compute_preference(table, place, others, reference) >= _DOUBTFUL_Q8
+            for place, is_other in enumerate(others)
+        ),
+        split_q8=split_q8,
+        weights=_compute_weights(loadings, reference),
+    )
 
 
 def _split(sums: Matrix, counts: Matrix) -> tuple[int, ...]:
@@ -198,15 +210,17 @@ def _compute_split(table: Agreement, signs: Sequence[int], loadings: Sequence[in
     return isqrt((residual * residual << 16) // (judges * variance))
 
 
-def _choose_reference(table: Agreement, signs: Sequence[int]) -> tuple[bool, ...]:
+def _choose_reference(table: Agreement, signs: Sequence[int], heads: Sequence[int]) -> tuple[bool, ...]:
     """Return the camp to trust: gold's if it tells them apart, else the larger, else the looser one."""
     first = tuple(sign > 0 for sign in signs)
     second = tuple(sign < 0 for sign in signs)
     by_gold = _compare_gold(table, first, second)
     if by_gold:
         return first if by_gold > 0 else second
-    larger, smaller = (first, second) if sum(first) >= sum(second) else (second, first)
-    if _is_doubtful(table, larger, smaller):
+    larger, smaller = first, second
+    if sum(map(mul, first, heads)) < sum(map(mul, second, heads)):
+        larger, smaller = second, first
+    if _is_doubtful(table, larger, smaller, heads):
         within_larger, within_smaller = _compute_within(table, larger), _compute_within(table, smaller)
         if within_larger * _TIGHTER[1] > within_smaller * _TIGHTER[0]:
             return smaller
@@ -234,17 +248,16 @@ def _compare_gold(table: Agreement, first: Sequence[bool], second: Sequence[bool
     return 1 if gap > 0 else -1
 
 
-def _is_doubtful(table: Agreement, larger: Sequence[bool], smaller: Sequence[bool]) -> bool:
+def _is_doubtful(
+    table: Agreement, larger: Sequence[bool], smaller: Sequence[bool], heads: Sequence[int]
+) -> bool:
     """Say whether the majority hangs on a member that hardly prefers its camp."""
-    judges, size = len(larger), sum(larger)
-    if 2 * size == judges:
-        return True
-    if 2 * (size - 1) > judges:
-        return False
-    return any(
-        _compute_preference(table, place, larger, smaller) < _DOUBTFUL_Q8
-        for place in range(judges)
-        if larger[place]
+    size, total = sum(map(mul, larger, heads)), sum(heads)
+    return 2 * size == total or any(
+        is_member
+        and 2 * (size - heads[place]) <= total
+        and _compute_preference(table, place, larger, smaller) < _DOUBTFUL_Q8
+        for place, is_member in enumerate(larger)
     )
 
 

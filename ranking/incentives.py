@@ -65,7 +65,7 @@ def compute_incentives(past: PastRound, terms: Mapping[int, JudgeTerms]) -> dict
         verdicts = [one for one in by_judge[seat] if owners.get(seat) not in (one.left, one.right)]
         if past.correct is not None:
             scores = [_score_by_truth(one, past, seat) for one in verdicts]
-        elif len(evidence.judges) > 1 or seat not in evidence.by_judge:
+        elif any(judge != seat for judge in evidence.judges):
             strengths = table.refit(fit, evidence.by_judge.get(seat, {})).get_strengths()
             scores = [_score_by_peers(one, past, seat, strengths) for one in verdicts]
         else:

@@ -6,8 +6,9 @@ verdicts lean to its own answer beyond what the other judges say.
 
 From this follow the terms of a round's judges (`JudgeTerms`):
 
-- **weight**: reliability by agreement with the reference camp (`ranking.camps`), the lower of what both
-  memories say; never above what gold allows. It also weighs the peer's vote as an author.
+- **weight**: reliability by agreement with the reference camp (`ranking.camps`) in the long memory; lower if
+  the short one finds the peer clearly in another camp; never above what gold allows. It also weighs the
+  peer's vote as an author.
 - **own_or_ally**: the learnt lean, in whole half nats; under half a nat it is left alone, for there it costs
   more than it mends.
 - **position**: the learnt lean to the left side, likewise.
@@ -116,11 +117,11 @@ def compute_terms(reputation: Reputation, peers: Sequence[int]) -> dict[int, Jud
         reputation: What earlier rounds taught.
         peers: Peer at each seat, no peer twice.
     """
-    slow = compute_trust(_collect(reputation, peers, is_fast=False), split_min_q8=SPLIT_SLOW_Q8)
-    fast = compute_trust(_collect(reputation, peers, is_fast=True), split_min_q8=SPLIT_FAST_Q8)
-    weights = list(slow.weights)
-    if not all(fast.reference):
-        weights = list(map(min, weights, fast.weights))
+    slow, fast = compute_trusts(reputation, peers)
+    weights = [
+        min(long, short) if is_outside else long
+        for long, short, is_outside in zip(slow.weights, fast.weights, fast.outside, strict=True)
+    ]
     caps = _compute_gold_caps(reputation, peers, slow)
     terms = {}
     for seat, peer in enumerate(peers):
@@ -134,11 +135,17 @@ def compute_terms(reputation: Reputation, peers: Sequence[int]) -> dict[int, Jud
 
 
 def compute_trusts(reputation: Reputation, peers: Sequence[int]) -> tuple[Trust, Trust]:
-    """Return what the long and the short memory say of these peers, for those who ask why."""
-    return (
-        compute_trust(_collect(reputation, peers, is_fast=False), split_min_q8=SPLIT_SLOW_Q8),
-        compute_trust(_collect(reputation, peers, is_fast=True), split_min_q8=SPLIT_FAST_Q8),
+    """Return what the long and the short memory say of these peers.
+
+    In the short one, which is noisy, a peer counts for as much as the long one says it weighs.
+    """
+    slow = compute_trust(
+        _collect(reputation, peers, is_fast=False), heads=(Q16,) * len(peers), split_min_q8=SPLIT_SLOW_Q8
     )
+    fast = compute_trust(
+        _collect(reputation, peers, is_fast=True), heads=slow.weights, split_min_q8=SPLIT_FAST_Q8
+    )
+    return slow, fast
 
 
 def _collect(reputation: Reputation, peers: Sequence[int], *, is_fast: bool) -> Agreement:
