@@ -4,6 +4,7 @@
 """
 
 import json
+import random
 from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
@@ -158,6 +159,34 @@ def test_a_standing_and_the_network_id_exclude_each_other() -> None:
         open_standing(b"", header=kit.standing.digest, network=network)
     with pytest.raises(PeerError, match="the header"):
         open_standing(kit.standing.data, header=b"h" * 32, network=network)
+
+
+def test_numbers_that_no_rounds_lead_to_end_in_terms_or_in_a_refusal() -> None:
+    """Whoever makes a network of their own can sign any numbers that have the form."""
+    dice, kit, refused, taken = random.Random("numbers"), get_kit("standing"), 0, 0
+    members = len(kit.facts.network.keys)
+    for _ in range(2_000):
+        counts = [dice.choice((0, 1, 200, 65_536, 2**24)) for _ in range(3)]
+        records = [
+            (member, *(part for count in counts for part in (dice.randint(-count, count), count)))
+            for member in range(members)
+        ]
+        bonds = [
+            (low, high, dice.randint(-9, 9) * counts[0], counts[0], dice.randint(-1, 1), counts[1])
+            for low in range(members)
+            for high in range(low, members)
+        ]
+        data = encode(replace(kit.standing.standing, numbers=(*records, *bonds)))
+        try:
+            header = tagged_hash("standing", data)
+            standing = open_standing(data, header=header, network=kit.facts.network)
+            assert standing is not None
+            standing.compute_terms(kit.facts.network, kit.facts.committee.keys)
+            taken += 1
+        except PeerError:
+            refused += 1
+    assert refused > 100
+    assert taken > 100
 
 
 # -- gold --------------------------------------------------------------------------------------------
