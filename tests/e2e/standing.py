@@ -16,7 +16,14 @@ from sim_net.judging import Inverter, JudgingContext
 from swarm.edge.asking import Asked, AskOptions, LocalAsker
 from swarm.edge.client import AskerClient, Progress
 from swarm.edge.event_log import EventLog
-from swarm.edge.local import LocalKeys, create_local_keys, open_client_mesh, open_local_swarm, wait_linked
+from swarm.edge.local import (
+    LocalKeys,
+    create_local_keys,
+    create_timing,
+    open_client_mesh,
+    open_local_swarm,
+    wait_linked,
+)
 from swarm.edge.model_host import ModelHost
 from swarm.edge.paths import Paths, ensure_directory
 from swarm.edge.runtime import ModelCalls
@@ -84,6 +91,7 @@ async def open_standing(
                 model=shared,
                 info=honest.info(),
                 log=log,
+                timing=create_timing(honest.info()),  # a result must not depend on how busy the machine is
                 others=others,
             )
         )
