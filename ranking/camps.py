@@ -241,7 +241,7 @@ def _compare_gold(table: Agreement, first: Sequence[bool], second: Sequence[bool
             table.gold_counts[place] * table.sums[place][place] // max(table.counts[place][place], 1)
             for place in places
         )
-        variance += (spread << 32) // (count * count >> 16)
+        variance += (spread << 48) // (count * count)
     gap = means[0] - means[1]
     if gap * gap << 16 < _GOLD_Q8 * _GOLD_Q8 * variance:
         return 0

@@ -37,7 +37,8 @@ from ranking.tables import EXP, OFFSET_MAX
 PEERS_MAX: Final = 64
 """Most peers of a state that is written down as numbers; pairs grow with the square."""
 _COUNT_MAX: Final = 1 << 48
-"""Bound of every sum in a state that was written down; real ones stay far below."""
+"""Bound of every count in a state that was written down; real ones stay far below."""
+_ROUNDING: Final = 1 << 10
 _GOLD_SHIFT: Final = 7
 _LEAN_SHIFT: Final = 6
 _LEAN_STEP: Final = 8
@@ -346,19 +347,17 @@ def from_numbers(numbers: Sequence[Sequence[int]], *, peers: int) -> Reputation:
 def _is_record(record: Record) -> bool:
     """Say whether every mean of a record is one: at most 1 in size, over a count that rounds can reach."""
     return (
-        0 <= record.gold_count < _COUNT_MAX
-        and 0 <= record.left_count < _COUNT_MAX
-        and 0 <= record.own_count < _COUNT_MAX
+        _is_mean(record.gold, record.gold_count)
+        and _is_mean(record.left, record.left_count)
         and 0 <= record.own <= _OWN_MAX_Q16
-        and abs(record.gold) < _COUNT_MAX
-        and abs(record.left) < _COUNT_MAX
+        and 0 <= record.own_count < _COUNT_MAX
     )
 
 
 def _is_bond(bond: Bond) -> bool:
-    return (
-        0 <= bond.slow_count < _COUNT_MAX
-        and 0 <= bond.fast_count < _COUNT_MAX
-        and abs(bond.slow) < _COUNT_MAX
-        and abs(bond.fast) < _COUNT_MAX
-    )
+    return _is_mean(bond.slow, bond.slow_count) and _is_mean(bond.fast, bond.fast_count)
+
+
+def _is_mean(total: int, count: int) -> bool:
+    # Decay rounds down: a sum may exceed its count by a few units.
+    return 0 <= count < _COUNT_MAX and abs(total) <= count + _ROUNDING
