@@ -20,6 +20,7 @@ COMMANDS = {
         "swarm.cli.demo", "demo", "Two questions with known truth, answered, ranked and verified."
     ),
     "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
+    "rank": LazyCommand("swarm.cli.rank", "rank", "Rank items by pairwise comparisons."),
     "receipt": LazyCommand("swarm.cli.receipt", "receipt", "Read a receipt."),
     "testnet": LazyCommand("swarm.cli.testnet", "testnet", "Experiments with a hostile network, repeatable."),
     "verify": LazyCommand("swarm.cli.verify", "verify", "Verify a receipt offline."),

@@ -22,6 +22,7 @@ COMMANDS = (
     ("models", "pull"),
     ("receipt",),
     ("receipt", "show"),
+    ("rank",),
     ("testnet",),
     ("testnet", "adversaries"),
     ("testnet", "check"),
