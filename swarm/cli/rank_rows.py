@@ -33,7 +33,7 @@ class Batch:
             bool(((outcome >= 0.0) & (outcome <= 1.0)).all())
             and (weight is None or bool(((weight >= 0.0) & (weight <= WEIGHT_MAX)).all()))
             and all(map(str.__ne__, self.left, self.right))
-            and all(1 <= len(name) <= ID_CHARS_MAX for name in {*self.judge, *self.left, *self.right})
+            and all(1 <= len(name) <= ID_CHARS_MAX for name in set().union(self.judge, self.left, self.right))
         )
 
     def check_bounds(self, place: str) -> None:
@@ -105,6 +105,40 @@ def check_jsonl(line: bytes, place: str) -> Batch:
     return Batch([str(row.judge)], [str(row.left)], [str(row.right)], np.array([row.outcome]), weight)
 
 
+def _split_plain(block: bytes) -> list[list[str]] | None:
+    """Return the columns of rows of one width that hold neither quotes nor spaces to skip, else None.
+
+    Several times as fast as the csv module, which takes what this does not.
+    """
+    text = block.replace(b"\r\n", b"\n")
+    if any(mark in text for mark in (b'"', b"\r", b", ", b"\n ")) or text.startswith(b" "):
+        return None
+    text = text if text.endswith(b"\n") else text + b"\n"
+    data = np.frombuffer(text, dtype=np.uint8)
+    is_end = data[(data == ord(",")) | (data == ord("\n"))] == ord("\n")
+    width = int(np.argmax(is_end)) + 1
+    if len(is_end) % width or not (is_end.reshape(-1, width) == (np.arange(width) == width - 1)).all():
+        return None
+    fields = text.decode("utf-8").replace("\n", ",").split(",")
+    return [fields[at:-1:width] for at in range(width)]
+
+
+def _split_quoted(block: bytes) -> list[tuple[str, ...]]:
+    """Return the columns of rows of one width; none where all lines are blank.
+
+    Raises:
+        ValueError: Rows are of different widths, or stand on several lines.
+        csv.Error: Some row is no CSV.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    lines = block.decode("utf-8").removesuffix("\n").split("\n")
+    rows = [row for row in csv.reader(lines, strict=True, skipinitialspace=True) if row]
+    blank = sum(not line or line.isspace() for line in lines)
+    if len({len(row) for row in rows}) > 1 or blank + len(rows) != len(lines):
+        raise ValueError("rows of different widths, or over several lines")
+    return list(zip(*rows, strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class CsvLayout:
     """Where each column stands.
@@ -123,17 +157,10 @@ class CsvLayout:
         Raises:
             ValueError: Some row is not as it should be.
         """
-        lines = block.decode("utf-8").removesuffix("\n").split("\n")
-        rows = [row for row in csv.reader(lines, strict=True, skipinitialspace=True) if row]
-        if len(rows) > len(lines):
-            raise ValueError("more rows than lines")
-        widths = {len(row) for row in rows}
-        if len(widths) > 1 or sum(not line or line.isspace() for line in lines) + len(rows) != len(lines):
-            raise ValueError("rows of different widths, or over several lines")
-        if not rows:
+        columns = _split_plain(block) or _split_quoted(block)
+        if not columns:
             return Batch([], [], [], np.empty(0), None)
-        self._check_width(*widths)
-        columns = list(zip(*rows, strict=True))
+        self._check_width(len(columns))
         weight = self.places.get("weight")
         has_weight = weight is not None and weight < len(columns)
         return Batch(
