@@ -12,6 +12,7 @@ Examples:
   peerage rank votes.csv --plot ranking.svg
   peerage rank votes.jsonl --method borda --json
   some-program | peerage rank --rounds --engine float
+  peerage rank --rounds --explain p4 < rounds.jsonl > rankings.jsonl
 """
 
 
@@ -32,6 +33,13 @@ Examples:
     help=f"How `{OURS}` computes with --rounds: {DEFAULT_ENGINE} (by default) gives the same integers "
     "everywhere, float is faster.",
 )
+@click.option(
+    "--explain",
+    "explained",
+    multiple=True,
+    metavar="PEER",
+    help=f"With --rounds: say at the end what moved the weight `{OURS}` gives a peer.",
+)
 @click.option("--keep-going", is_flag=True, help="With --rounds: pass over bad lines; still exit with 2.")
 @click.option("--plot", metavar="SVG", help="With FILE: draw the ranking into an SVG file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --rounds that is so anyway.")
@@ -42,6 +50,7 @@ def rank(
     is_rounds: bool,
     method: str,
     engine: Engine | None,
+    explained: tuple[str, ...],
     keep_going: bool,
     plot: str | None,
     as_json: bool,
@@ -78,7 +87,13 @@ def rank(
         if is_rounds:
             from swarm.cli.rank_rounds import rank_rounds
 
-            return rank_rounds(method=method, engine=engine, keeps_going=keep_going, is_verbose=is_verbose)
+            return rank_rounds(
+                method=method,
+                engine=engine,
+                explained=explained,
+                keeps_going=keep_going,
+                is_verbose=is_verbose,
+            )
         from swarm.cli.rank_file import rank_file
 
         assert file is not None, "checked above"
@@ -101,8 +116,11 @@ def _check_options(ctx: click.Context, file: str | None, *, is_rounds: bool) -> 
         raise click.UsageError("give a FILE of comparisons, or --rounds to read rounds from stdin", ctx)
     if file is not None and is_rounds:
         raise click.UsageError("give a FILE or --rounds, not both; rounds are read from stdin", ctx)
-    of_rounds, of_file = ("engine", "keep_going"), ("plot",)
+    of_rounds, of_file = ("engine", "explained", "keep_going"), ("plot",)
     for name in of_file if is_rounds else of_rounds:
         if ctx.params[name]:
-            flag, form = f"--{name.replace('_', '-')}", "a FILE" if is_rounds else "--rounds"
+            flag = "--explain" if name == "explained" else f"--{name.replace('_', '-')}"
+            form = "a FILE" if is_rounds else "--rounds"
             raise click.UsageError(f"{flag} goes with {form} only", ctx)
+    if ctx.params["explained"] and ctx.params["method"] != OURS:
+        raise click.UsageError(f"--explain goes with --method {OURS} only", ctx)

@@ -409,6 +409,46 @@ def test_hostile_ids_do_not_reach_the_terminal() -> None:
     assert (ran.code, "\x1b" in ran.err) == (2, False)
 
 
+# -- explanations ------------------------------------------------------------------------------------
+
+
+def test_a_weight_is_explained_after_the_last_line() -> None:
+    lines = make_game(8, 12)
+    ran = rank(*lines, options=("--explain", "p4", "--explain", "p0"))
+    assert ran.code == 0
+    assert ran.out == rank(*lines, options=()).out
+    told, *rest = ran.err.split("\np0 weighs ")
+    assert len(rest) == 1
+    heading, *table = told.splitlines()
+    assert heading.startswith("p4 weighs ")
+    assert heading.endswith(" beside p0, p1, p2, p3")
+    rows = [row.split() for row in table if row.split()[0].startswith("r") and row.split()[0] != "round"]
+    assert [row[0] for row in rows] == [f"r{number}" for number in range(12)]
+    said = read(ran)
+    for row, line in zip(rows, said, strict=True):
+        weights = line["weights"]
+        assert isinstance(weights, dict)
+        assert float(row[1]) == pytest.approx(float(str(weights["p4"])), abs=0.005)
+    assert ", others " in told, "verdicts that the others do not share, by the candidates' names"
+    assert " > c" in told
+
+
+def test_a_peer_in_no_round_cannot_be_explained() -> None:
+    ran = rank(make_line(), options=("--explain", "p7"))
+    assert (ran.code, len(read(ran))) == (2, 1)
+    assert "--explain names 'p7', who is in no round\n  try: known: 'p1', 'p2'" in ran.err
+    assert rank(options=("--explain", "p7")).code == 2
+
+
+def test_only_so_many_rounds_are_kept_to_be_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm.cli.rank_explain.ROUNDS_KEPT_MAX", 2)
+    assert rank(*make_game(1, 2), options=("--explain", "p1")).code == 0
+    ran = rank(*make_game(1, 3), options=("--explain", "p1"))
+    assert (ran.code, len(read(ran))) == (2, 2)
+    assert "--explain keeps at most 2 rounds" in ran.err
+    assert rank(*make_game(1, 3), options=()).code == 0
+
+
 # -- the command -------------------------------------------------------------------------------------
 
 
@@ -425,6 +465,8 @@ def test_engines_are_for_ours() -> None:
         (("x.csv", "--rounds"), "not both"),
         (("--rounds", "--plot", "x.svg"), "--plot goes with a FILE only"),
         (("x.csv", "--engine", "float"), "--engine goes with --rounds only"),
+        (("x.csv", "--explain", "p1"), "--explain goes with --rounds only"),
+        (("--rounds", "--explain", "p1", "--method", "borda"), "--explain goes with --method ours only"),
         (("x.csv", "--keep-going"), "--keep-going goes with --rounds only"),
         (("--rounds", "--method", "bogus"), "'bogus' is not one of"),
         (("--rounds", "--engine", "gpu"), "'gpu' is not one of"),
