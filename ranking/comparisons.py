@@ -15,6 +15,8 @@ ITEMS_MAX: Final = 1_000_000
 JUDGES_MAX: Final = 1_000_000
 ROWS_MAX: Final = 50_000_000
 """Most comparisons of a table: 28 bytes a row, 1.4 GB."""
+WEIGHT_MAX: Final = 1e12
+"""Largest weight of a row; with more, float64 no longer sees a row of weight 1 beside it."""
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
@@ -36,7 +38,7 @@ class ComparisonTable:
         left: Item shown on the left, shape (rows,) int32.
         right: Item shown on the right, shape (rows,) int32; never the left one.
         outcome: How far the left item won, 0..1, shape (rows,) float64; .5 is a tie.
-        weight: Mass of the row, finite and >= 0, shape (rows,) float64. A table made without weights holds
+        weight: Mass of the row, 0..WEIGHT_MAX, shape (rows,) float64. A table made without weights holds
             one 1.0, repeated without memory.
     """
 
@@ -110,9 +112,9 @@ def _freeze_weights(weight: NumbersLike | None, rows: int) -> Floats:
     if weight is None:
         return np.broadcast_to(np.float64(1.0), (rows,))
     frozen = _freeze_floats(weight, "weight")
-    if frozen.size and not (frozen.min() >= 0.0 and frozen.max() < np.inf):
-        row = int(np.argmax(~((frozen >= 0.0) & (frozen < np.inf))))
-        raise ValueError(f"row {row}: weight is {frozen[row]}, expected a finite number of at least 0")
+    if frozen.size and not (frozen.min() >= 0.0 and frozen.max() <= WEIGHT_MAX):
+        row = int(np.argmax(~((frozen >= 0.0) & (frozen <= WEIGHT_MAX))))
+        raise ValueError(f"row {row}: weight is {frozen[row]}, expected 0..{WEIGHT_MAX:g}")
     return frozen
 
 
@@ -174,7 +176,7 @@ def create_table(
         left: Item index shown on the left, shape (rows,) integer.
         right: Item index shown on the right, shape (rows,) integer.
         outcome: How far the left item won, 0..1, shape (rows,); .5 is a tie.
-        weight: Mass of each row, shape (rows,), finite, >= 0; None is 1 for all. 0 keeps a row without
+        weight: Mass of each row, 0..WEIGHT_MAX, shape (rows,); None is 1 for all. 0 keeps a row without
             mass.
 
     Returns:

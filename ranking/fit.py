@@ -1,176 +1,206 @@
-"""The float twin of the canonical fit: same model, by Newton's method, with intervals, for display only.
+"""Bradley-Terry strengths in float64 from a table of comparisons of any size: for display and for research.
 
-Nothing here is signed or hashed. The posterior maximised is the one whose fixed point the canonical
-iteration seeks: weighted Bradley-Terry with offsets, one fictitious win and loss of every class against
-an anchor at 0, and the author prior.
+Nothing here is signed or hashed: certified rankings come from `ranking.canonical`. With `AnchorPrior()`, the
+author priors as rows and a judge's terms as offsets and weights, both seek the same mode.
 """
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ranking.ballots import Comparison, JudgeTerms, Masses, gather_evidence
+from ranking.comparisons import ComparisonTable, Floats, NumbersLike
+from ranking.newton import GaussianPrior, Likelihood, Mode, Prior, PriorTerms, find_mode
+from ranking.newton_dense import PairLikelihood
+from ranking.newton_sparse import RowLikelihood, Rows, merge_rows
 
-NEWTON_STEPS_MAX: Final = 100
-GRADIENT_TOLERANCE: Final = 1e-10
-STEP_MAX_NATS: Final = 2.0
-_MASS_ONE: Final = float(1 << 32)
-_OFFSET_UNITS_A_NAT: Final = 16.0
+DENSE_ITEMS_MAX: Final = 4_000
+"""Most items held as a matrix of pairs: 128 MB, and four times as much while it is made."""
+DENSE_CELLS_A_ROW_MAX: Final = 4
+"""A matrix with more cells than this for each comparison costs more than the list of comparisons."""
+DENSE_CELLS_ALWAYS: Final = 4_096
+LEANING_PRECISION: Final = 2.0
+"""Precision of the normal prior around 0 of a judge's leaning to the left, nats^-2."""
+OFFSET_MAX_NATS: Final = 100.0
+TIE_DIGITS: Final = 9
+"""Strengths equal to so many decimal digits are tied: below is the noise of the order of summation."""
 
-_Floats = npt.NDArray[np.float64]
-_Indices = npt.NDArray[np.intp]
+_Order = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """A display fit.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StrengthFit:
+    """The most probable strengths given a table, and the model that was fitted.
 
     Attributes:
-        log_strengths: By class index, nats, 0 = the anchor's.
-        standard_errors: Of the log-strengths, nats, clustered by judge; 0 with fewer than two judges.
-        order: Class indices, best first; exact ties by class index (the canonical order hashes them).
-        display_p_best: By class index, summing to 1: normal approximation, errors of judges taken as
-            independent. Not the certified `p_best_q16`, which is another formula.
+        items: Names, by item index.
+        strengths: Log-strengths in nats, shape (items,); 0 is the prior's centre. With a Gaussian prior
+            their mean is 0.
+        order: Item indices, best first, shape (items,); ties (TIE_DIGITS) by item index.
+        leanings: Each judge's leaning to the left item in nats, shape (judges,), shrunk to 0; None where
+            they were not estimated.
+        prior: Prior of the strengths.
+        offsets: Known advantage of the left item of each row, nats, shape (rows,); None is 0.
+        method: "dense" over a matrix of pairs, "sparse" over rows.
+        steps: Newton steps taken.
     """
 
-    log_strengths: tuple[float, ...]
-    standard_errors: tuple[float, ...]
-    order: tuple[int, ...]
-    display_p_best: tuple[float, ...]
+    items: tuple[str, ...]
+    strengths: Floats
+    order: _Order
+    leanings: Floats | None
+    prior: Prior
+    offsets: Floats | None
+    method: Literal["dense", "sparse"]
+    steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Games:
-    """Cells as flat arrays, one entry a cell: indices intp, the rest float64."""
-
-    low: _Indices
-    high: _Indices
-    offset: _Floats
-    win: _Floats
-    loss: _Floats
-
-
-def _make_games(masses: Masses) -> _Games:
-    cells = list(masses)
-    return _Games(
-        low=np.array([cell.low for cell in cells], dtype=np.intp),
-        high=np.array([cell.high for cell in cells], dtype=np.intp),
-        offset=np.array([cell.offset for cell in cells], dtype=np.float64) / _OFFSET_UNITS_A_NAT,
-        win=np.array([mass.win for mass in masses.values()], dtype=np.float64) / _MASS_ONE,
-        loss=np.array([mass.loss for mass in masses.values()], dtype=np.float64) / _MASS_ONE,
+def _is_dense(table: ComparisonTable) -> bool:
+    cells = len(table.items) ** 2
+    return len(table.items) <= DENSE_ITEMS_MAX and (
+        cells <= DENSE_CELLS_ALWAYS or cells <= DENSE_CELLS_A_ROW_MAX * table.rows
     )
 
 
-def _compute_sigmoid(logits: _Floats) -> _Floats:
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+def make_pair_likelihood(table: ComparisonTable) -> PairLikelihood:
+    """Sum a table's rows into a matrix of pairs."""
+    size = len(table.items)
+    key = table.left * np.int32(size) + table.right
+    weight = None if table.has_unit_weights else table.weight
+    win = table.outcome if weight is None else table.outcome * weight
+    # Both by the order in which a pair was shown; `played` holds integers where weights are 1.
+    played = np.bincount(key, weight, size * size).reshape(size, size)
+    won_left = np.bincount(key, win, size * size).reshape(size, size)
+    won = won_left.sum(axis=1) + played.sum(axis=0) - won_left.sum(axis=0)
+    return PairLikelihood(won, np.add(played, played.T, dtype=np.float64))
 
 
-def _compute_game_gradient(games: _Games, theta: _Floats) -> _Floats:
-    """Return the gradient of the games' log-likelihood, shape (classes,)."""
-    expected = _compute_sigmoid(theta[games.low] - theta[games.high] + games.offset)
-    pull = games.win * (1.0 - expected) - games.loss * expected
-    gradient = np.zeros(len(theta))
-    np.add.at(gradient, games.low, pull)
-    np.subtract.at(gradient, games.high, pull)
-    return gradient
+def make_row_likelihood(
+    table: ComparisonTable, offsets: Floats | None, *, has_leanings: bool
+) -> RowLikelihood:
+    """Take a table's rows as they are, or merged by pair where that leaves far fewer."""
+    rows = Rows(
+        items=len(table.items),
+        parameters=len(table.items) + (len(table.judges) if has_leanings else 0),
+        left=table.left,
+        right=table.right,
+        share=table.outcome,
+        mass=None if table.has_unit_weights else table.weight,
+        offset=offsets,
+        judge=table.judge if has_leanings else None,
+    )
+    return RowLikelihood(merge_rows(rows))
 
 
-def _compute_gradient(games: _Games, theta: _Floats) -> _Floats:
-    return _compute_game_gradient(games, theta) + (1.0 - 2.0 * _compute_sigmoid(theta))
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """What is maximised: the games' likelihood, by the method chosen, and the priors of all parameters."""
+
+    likelihood: Likelihood
+    prior: PriorTerms
+    method: Literal["dense", "sparse"]
 
 
-def _compute_information(games: _Games, theta: _Floats) -> _Floats:
-    """Return minus the Hessian, prior included, shape (classes, classes); positive definite."""
-    expected = _compute_sigmoid(theta[games.low] - theta[games.high] + games.offset)
-    weight = (games.win + games.loss) * expected * (1.0 - expected)
-    anchor = _compute_sigmoid(theta)
-    information = np.diag(2.0 * anchor * (1.0 - anchor))
-    np.add.at(information, (games.low, games.low), weight)
-    np.add.at(information, (games.high, games.high), weight)
-    np.add.at(information, (games.low, games.high), -weight)
-    np.add.at(information, (games.high, games.low), -weight)
-    return information
-
-
-def _maximise(games: _Games, classes: int) -> _Floats:
-    """Return the posterior mode, nats, by Newton's method with a bounded step."""
-    theta = np.zeros(classes)
-    for _ in range(NEWTON_STEPS_MAX):
-        gradient = _compute_gradient(games, theta)
-        if float(np.abs(gradient).max()) < GRADIENT_TOLERANCE:
-            return theta
-        step = np.linalg.solve(_compute_information(games, theta), gradient)
-        # The posterior is concave; the bound only keeps the first steps from overshooting its curvature.
-        theta = theta + step * min(1.0, STEP_MAX_NATS / max(float(np.abs(step).max()), STEP_MAX_NATS))
-    raise ArithmeticError(f"Newton's method did not settle in {NEWTON_STEPS_MAX} steps")
-
-
-def _compute_covariance(judges: Sequence[_Games], games: _Games, theta: _Floats) -> _Floats:
-    """Return the sandwich covariance clustered by judge, shape (classes, classes); 0 below two judges."""
-    classes, count = len(theta), len(judges)
-    if count < 2:
-        return np.zeros((classes, classes))
-    scores = np.stack([_compute_game_gradient(judge, theta) for judge in judges])
-    # Uncentred, as the canonical jackknife is: deviations from the fit, not from the judges' mean.
-    influence = np.linalg.solve(_compute_information(games, theta), scores.T)
-    covariance: _Floats = (influence @ influence.T) * (count / (count - 1))
-    return covariance
-
-
-def _compute_display_p_best(theta: _Floats, covariance: _Floats) -> tuple[float, ...]:
-    """Return P(each class beats all others), margins taken as normal and independent, scaled to sum 1."""
-    classes = len(theta)
-    chances: list[float] = []
-    for index in range(classes):
-        chance = 1.0
-        for other in range(classes):
-            if other == index:
-                continue
-            variance = covariance[index, index] + covariance[other, other] - 2 * covariance[index, other]
-            spread = math.sqrt(2.0 * max(float(variance), 1e-12))
-            chance *= 0.5 * math.erfc(float(theta[other] - theta[index]) / spread)
-        chances.append(chance)
-    total = math.fsum(chances)
-    return tuple(chance / total for chance in chances)
-
-
-def fit_bradley_terry(
+def make_posterior(
+    table: ComparisonTable,
     *,
-    authors: Sequence[Sequence[int]],
-    comparisons: Sequence[Comparison],
-    terms: Mapping[int, JudgeTerms] | None = None,
-) -> Fit:
-    """Fit weighted MAP Bradley-Terry in float64, with errors clustered by judge.
+    prior: Prior,
+    offsets: Floats | None,
+    has_leanings: bool,
+    method: Literal["dense", "sparse"] | None = None,
+) -> Posterior:
+    """Choose how to hold a table's games, and hold them so.
 
     Args:
-        authors: Seats of each class, by class index.
-        comparisons: Verdicts in any order.
-        terms: Seat -> its terms; defaults where a seat is not named.
+        table: Comparisons.
+        prior: Prior of the strengths.
+        offsets: Known advantage of the left item of each row, nats, shape (rows,); None is 0.
+        has_leanings: Whether a leaning of each judge is a parameter.
+        method: Hold them thus; "dense" knows neither offsets nor leanings. None chooses.
+    """
+    terms = PriorTerms(strength=prior, items=len(table.items), leaning_precision=LEANING_PRECISION)
+    is_plain = offsets is None and not has_leanings
+    if method == "dense" or (method is None and is_plain and _is_dense(table)):
+        return Posterior(make_pair_likelihood(table), terms, "dense")
+    return Posterior(make_row_likelihood(table, offsets, has_leanings=has_leanings), terms, "sparse")
+
+
+def _check_offsets(offsets: NumbersLike | None, rows: int) -> Floats | None:
+    if offsets is None:
+        return None
+    array = np.ascontiguousarray(offsets, dtype=np.float64)
+    if array.shape != (rows,):
+        raise ValueError(f"expected one offset a row, {rows}, got an array of shape {array.shape}")
+    is_bad = ~(np.abs(array) <= OFFSET_MAX_NATS)
+    if is_bad.any():
+        row = int(np.argmax(is_bad))
+        raise ValueError(f"row {row}: offset is {array[row]}, expected at most {OFFSET_MAX_NATS} nats")
+    return array
+
+
+def fit_strengths(
+    table: ComparisonTable,
+    *,
+    prior: Prior | None = None,
+    offsets: NumbersLike | None = None,
+    is_leaning_estimated: bool = False,
+) -> StrengthFit:
+    """Fit weighted Bradley-Terry strengths, the mode of the posterior.
+
+    The logit of a row is strength(left) - strength(right) + offset + leaning(judge). Its outcome enters as
+    a fraction of a win, a tie as half of one, times its weight. Few items are held as a matrix of pairs,
+    many as rows; both go by Newton's method.
+
+    Args:
+        table: Comparisons; without rows the fit is the prior's centre.
+        prior: Prior of the strengths; None is `GaussianPrior()`.
+        offsets: Known advantage of the left item of each row, nats, shape (rows,), such as a judge's known
+            leaning (`leaning[table.judge]`) or its bias to its own answers; None is 0.
+        is_leaning_estimated: Whether to fit each judge's leaning to the left item beside the strengths,
+            with a normal prior around 0 of LEANING_PRECISION.
 
     Returns:
-        The fit, for display.
+        The fit, within about 1e-8 nats of the mode.
 
     Raises:
-        ValueError: A seat, class, outcome or weight is out of bounds.
-        ArithmeticError: Newton's method did not settle; the posterior is strictly concave, so this
-            means weights beyond what float64 can hold apart.
+        ValueError: Offsets are missing, not numbers or too large; the message names the first such row.
+        ArithmeticError: The steps did not become small: weights of a range that float64 cannot hold apart.
 
     Source:
-        Bradley and Terry 1952; sandwich: Huber 1967, clustered as in Liang and Zeger 1986.
+        Bradley and Terry, Biometrika 39 (1952); the prior as in Caron and Doucet, JCGS 21 (2012), who
+        use a gamma one.
     """
-    evidence = gather_evidence(authors=authors, comparisons=comparisons, terms=terms)
-    games = _make_games(evidence.compute_total())
-    theta = _maximise(games, evidence.classes)
-    judges = [_make_games(evidence.by_judge[judge]) for judge in evidence.judges]
-    covariance = _compute_covariance(judges, games, theta)
-    strengths = tuple(float(value) for value in theta)
-    return Fit(
-        log_strengths=strengths,
-        standard_errors=tuple(math.sqrt(max(float(value), 0.0)) for value in np.diag(covariance)),
-        order=tuple(sorted(range(evidence.classes), key=lambda index: (-strengths[index], index))),
-        display_p_best=_compute_display_p_best(theta, covariance),
+    prior = GaussianPrior() if prior is None else prior
+    checked = _check_offsets(offsets, table.rows)
+    posterior = make_posterior(table, prior=prior, offsets=checked, has_leanings=is_leaning_estimated)
+    try:
+        mode = find_mode(posterior.likelihood, posterior.prior)
+    except OverflowError:
+        posterior = make_posterior(
+            table, prior=prior, offsets=checked, has_leanings=is_leaning_estimated, method="sparse"
+        )
+        mode = find_mode(posterior.likelihood, posterior.prior)
+    return _make_fit(table, mode, prior=prior, offsets=checked, method=posterior.method)
+
+
+def _make_fit(
+    table: ComparisonTable,
+    mode: Mode,
+    *,
+    prior: Prior,
+    offsets: Floats | None,
+    method: Literal["dense", "sparse"],
+) -> StrengthFit:
+    size = len(table.items)
+    strengths = mode.point[:size]
+    return StrengthFit(
+        items=table.items,
+        strengths=strengths,
+        order=np.argsort(-np.round(strengths, TIE_DIGITS), kind="stable"),
+        leanings=mode.point[size:] if len(mode.point) > size else None,
+        prior=prior,
+        offsets=offsets,
+        method=method,
+        steps=mode.steps,
     )
