@@ -6,7 +6,7 @@ Newton's method, for speed; its results are never signed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 from ranking.ballots import OUTCOME_MAX, OUTCOME_MIN, Q16, Comparison, JudgeTerms
 from ranking.reputation import PastRound, Reputation, compute_terms, create_reputation, update_reputation
@@ -95,7 +95,18 @@ def get_weights(peers: Sequence[int], terms: dict[int, JudgeTerms]) -> dict[int,
 
 
 def create_ranker(engine: Engine) -> Ranker:
-    """Return a ranker that has seen no round yet."""
-    if engine == "canonical":
-        return CanonicalRanker()
-    raise ValueError("not yet")
+    """Return a ranker that has seen no round yet.
+
+    Args:
+        engine: "canonical" ranks as nodes do; "float" is the same model on floats, several times as fast.
+    """
+    match engine:
+        case "canonical":
+            return CanonicalRanker()
+        case "float":
+            # numpy is loaded by those only who want it.
+            from ranking.float_ranker import FloatRanker
+
+            return FloatRanker()
+        case unknown:
+            assert_never(unknown)
