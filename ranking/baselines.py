@@ -3,8 +3,7 @@
 `METHODS` makes rankers by name; `score_table` scores one flat set of comparisons. Outcomes are whole Q16, so
 that sums of them are exact and the order of ballots cannot matter; exact ties go by H(seed, index), as in
 the engine, so that no rule profits from the order of candidates. None has P(best) or a flip certificate.
-Unless its text says so, a method learns nothing from a round, gives every judge weight 1 and takes no notice
-of truth.
+Unless its text says so, a method learns nothing, weighs every judge 1 and takes no notice of truth.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +31,8 @@ from ranking.solver import Table, compute_log_strengths
 
 CLIENT_CELLS_MAX: Final = 10_000_000
 """Most judges x items that the client rule ranks: each judge ranks all items."""
+CLIENT_ROWS_MAX: Final = 200_000
+"""Most comparisons that the client rule takes: each may be visited 2000 times."""
 EMA_STEP: Final = 0.1
 EMA_START: Final = 0.5
 VOTE_PRIOR: Final = (3.0, 2.0)
@@ -181,6 +182,8 @@ def _score_fortytwo(games: Games, seed: bytes) -> Floats:
         raise ValueError(
             f"fortytwo takes at most {CLIENT_CELLS_MAX} judges x items, got {games.judges} x {games.items}"
         )
+    if len(games.left) > CLIENT_ROWS_MAX:
+        raise ValueError(f"fortytwo takes at most {CLIENT_ROWS_MAX} comparisons, got {len(games.left)}")
     listed = sorted(range(games.items), key=lambda i: hash_numbers("tie", seed, i))
     position = np.empty(games.items, dtype=np.int64)
     position[listed] = np.arange(games.items)
@@ -371,8 +374,7 @@ METHODS: Final[Mapping[str, Callable[[], Ranker]]] = {
 def score_table(method: str, table: ComparisonTable, *, seed: bytes) -> Floats:
     """Score the items of one set of comparisons; higher is better.
 
-    `ema` has learnt no reputation yet, so it scores as `plain-bt` does. Weights of rows multiply their mass,
-    in `fortytwo` that of a win; the outcome there only says which item was preferred.
+    `ema` has learnt no reputation yet, so it scores as `plain-bt` does. Weights of rows multiply their mass.
 
     Args:
         method: One of METHODS.

@@ -97,6 +97,8 @@ def rank_rounds(
     """
     if engine is not None and method != OURS:
         echo_note(f"note: --engine changes nothing here; {method} is computed one way only")
+    if sys.stdin is None:
+        raise BadInputError("there is no stdin to read rounds from", remedy="pipe them in")
     if sys.stdin.isatty():
         echo_note("reading rounds from the terminal, a line each; end with Ctrl-D")
     standing = Standing(create_ranker(method, engine or DEFAULT_ENGINE))

@@ -384,18 +384,18 @@ def test_what_a_table_cannot_give_is_refused(name: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"),
+    ("name", "limit", "most"),
     [
-        ("rank-centrality", "ranking.games.DENSE_ITEMS_MAX"),
-        ("crowd-bt", "ranking.games.DENSE_ITEMS_MAX"),
-        ("fortytwo", "ranking.baselines.CLIENT_CELLS_MAX"),
+        ("rank-centrality", "ranking.games.DENSE_ITEMS_MAX", 6),
+        ("crowd-bt", "ranking.games.DENSE_ITEMS_MAX", 6),
+        ("fortytwo", "ranking.baselines.CLIENT_CELLS_MAX", 36),
+        ("fortytwo", "ranking.baselines.CLIENT_ROWS_MAX", 30),
     ],
 )
 def test_a_table_too_large_for_a_method_is_refused(
-    name: str, limit: str, monkeypatch: pytest.MonkeyPatch
+    name: str, limit: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = make_table(make_random_round(1))
-    most = 36 if name == "fortytwo" else 6
     monkeypatch.setattr(limit, most)
     score_table(name, table, seed=b"")
     monkeypatch.setattr(limit, most - 1)
