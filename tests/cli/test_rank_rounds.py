@@ -107,6 +107,20 @@ def test_ours_is_the_default_and_canonical_its_engine() -> None:
     assert default.out != rank(*lines).out
 
 
+def test_the_float_engine_says_nearly_the_same() -> None:
+    lines = make_game(1, 8)
+    exact, near = read(rank(*lines, options=())), read(rank(*lines, options=("--engine", "float")))
+    assert exact != near
+    for one, other in zip(exact, near, strict=True):
+        weights, others = one["weights"], other["weights"]
+        assert isinstance(weights, dict)
+        assert isinstance(others, dict)
+        assert list(weights) == list(others)
+        assert [float(str(value)) for value in others.values()] == pytest.approx(
+            [float(str(value)) for value in weights.values()], abs=0.02
+        )
+
+
 def test_the_state_is_that_of_the_ranker() -> None:
     lines = make_game(2, 12)
     said = read(rank(*lines))
@@ -156,8 +170,8 @@ def test_truth_moves_later_rounds_and_not_its_own() -> None:
     assert nothing_right[1] not in (first[1], second[1])
 
 
-@pytest.mark.parametrize("method", ["ours", "crowd-bt", "fortytwo"])
-def test_the_order_within_lists_does_not_matter(method: str) -> None:
+@pytest.mark.parametrize("options", [(), ("--engine", "float"), ("--method", FAST), ("--method", "fortytwo")])
+def test_the_order_within_lists_does_not_matter(options: tuple[str, ...]) -> None:
     lines = make_game(3, 6)
     mixed = deepcopy(lines)
     source = random.Random(4)
@@ -165,7 +179,7 @@ def test_the_order_within_lists_does_not_matter(method: str) -> None:
         for part in (line["candidates"], line["comparisons"]):
             assert isinstance(part, list)
             source.shuffle(part)
-    assert rank(*lines, options=("--method", method)) == rank(*mixed, options=("--method", method))
+    assert rank(*lines, options=options) == rank(*mixed, options=options)
 
 
 def test_ids_are_only_names() -> None:
@@ -378,17 +392,17 @@ def test_a_line_too_long_is_refused_and_passed_over(monkeypatch: pytest.MonkeyPa
     assert [said["round"] for said in read(ran)] == ["r2"]
 
 
-@pytest.mark.parametrize("method", ["ours", FAST])
-def test_a_bad_line_leaves_the_state_untouched(method: str) -> None:
+@pytest.mark.parametrize("options", [(), ("--engine", "float"), ("--method", FAST)])
+def test_a_bad_line_leaves_the_state_untouched(options: tuple[str, ...]) -> None:
     good = make_game(5, 6)
     lines: list[Json | bytes] = []
     for line in good:
         bad = deepcopy(line)
         bad["candidates"] = [{"id": "c0", "authors": ["stranger"]}]  # and comparisons name c1 and more
         lines += [bad, b"no JSON\n", line]
-    ran = rank(*lines, options=("--method", method, "--keep-going"))
+    ran = rank(*lines, options=(*options, "--keep-going"))
     assert ran.code == 2
-    assert ran.out == rank(*good, options=("--method", method)).out
+    assert ran.out == rank(*good, options=options).out
     assert ran.err.count("peerage: line ") == 12
 
 
