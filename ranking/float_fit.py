@@ -21,7 +21,7 @@ _TOLERANCE_WITHOUT_NATS: Final = 0.1
 _SAFE_STEP_NATS: Final = 0.75
 """A step that moves no strength by more climbs, whatever the games are; longer ones are cut to this."""
 _AUTHOR_WINS: Final = 0.5
-_MASSES_MAX: Final = 1 << 21
+MASSES_MAX: Final = 1 << 21
 """Most masses of seats held at a time, 8 bytes each."""
 
 
@@ -72,12 +72,13 @@ class _Masses:
     played: Floats
 
 
-def fit_round(games: Games, terms: Terms) -> Fit:
+def fit_round(games: Games, terms: Terms, *, masses_max: int = MASSES_MAX) -> Fit:
     """Fit a round's strengths, then those without each seat.
 
     Args:
         games: The round.
         terms: What is assumed of its judges.
+        masses_max: Most masses of seats to hold at a time; the seats that fit are refitted together.
     """
     seats, classes = len(games.peers), games.classes
     cells = _make_cells(games, terms)
@@ -88,7 +89,7 @@ def fit_round(games: Games, terms: Terms) -> Fit:
     author_wins = terms.weights * (_AUTHOR_WINS / max(classes - 1, 1))
     total = _gather_total(games, cells, verdicts, author_wins)
     strengths = _maximise(total, cells, _TOLERANCE_NATS, _make_start(total, cells))
-    step = max(_MASSES_MAX // len(cells.lifts), 1)
+    step = max(masses_max // len(cells.lifts), 1)
     without = np.empty((seats, classes))
     for first in range(0, seats, step):
         last = min(first + step, seats)
