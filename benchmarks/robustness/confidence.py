@@ -1,0 +1,194 @@
+"""Whether P(best) can be believed, and how often honest judges are accused."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from benchmarks.robustness.attacks import ATTACKS, COLLUDE, ROTATING, TACTICAL, Attack
+from benchmarks.robustness.play import Cell, is_gold_round
+from benchmarks.robustness.settings import ROUNDS, Design, Settings
+from benchmarks.robustness.standard import Progress
+from benchmarks.robustness.swarm import Swarms, View, show_round
+from ranking.reputation import compute_trusts
+from ranking.standing import CanonicalRanker
+
+BINS: Final = 10
+GOAL_ECE: Final = 0.03
+GOAL_ACCUSED: Final = 1.0
+"""Accusations in 1,000 ordered pairs of honest judges."""
+WEIGHT_MIN: Final = 0.25
+"""A judge that weighs less counts as accused."""
+CALIBRATED_AFTER: Final = 20
+"""P(best) is looked at from the next round on: a young swarm has learnt little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A bin of P(best) of the leader: how many, mean P, share right."""
+
+    count: int
+    claimed: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confidence:
+    """What was found in one cell.
+
+    Attributes:
+        cell: What was played.
+        bins: By P(best) of the leader, equal widths, where there were two classes or more and a right one.
+        ece: Expected calibration error: mean over bins, by count, of |claimed - right|.
+        ece_error: Its standard error, jackknife over swarms; NaN with one.
+        honest_judge_rounds: Honest judges times rounds.
+        light: Share of them of weight below WEIGHT_MIN.
+        outside: Share of them outside the reference camp of the long memory, or clearly of another camp in
+            the short one.
+        accused_pairs: In 1,000 ordered pairs of honest judges: the first in the reference camp, the second
+            outside, mean over rounds.
+        accused_pairs_last: The same in the last round.
+    """
+
+    cell: Cell
+    bins: tuple[Bin, ...]
+    ece: float
+    ece_error: float
+    honest_judge_rounds: int
+    light: float
+    outside: float
+    accused_pairs: float
+    accused_pairs_last: float
+
+
+def list_confidence_cells(
+    sizes: Sequence[int], *, count: int, seed: int, settings: Settings, designs: Sequence[Design]
+) -> Iterator[Cell]:
+    """Yield honest swarms of every size and design, then hostile ones of 15."""
+    for design in designs:
+        for size in sizes:
+            yield Cell(
+                size=size, attackers=0, attack_name="none", attack=Attack(), design=design, regime="none",
+                count=count, seed=seed, settings=settings,
+            )  # fmt: skip
+    if 15 in sizes:
+        hostile = {"collude": (4, COLLUDE), "tactical": (7, TACTICAL), "rotating": (7, ROTATING),
+                   "shill": (7, ATTACKS["shill"])}  # fmt: skip
+        for name, (attackers, attack) in hostile.items():
+            yield Cell(
+                size=15, attackers=attackers, attack_name=name, attack=attack, design=designs[0],
+                regime="none", count=max(2, count // 2), seed=seed, settings=settings,
+            )  # fmt: skip
+
+
+class _Books:
+    """Tallies of one cell."""
+
+    def __init__(self, count: int) -> None:
+        self.claims: list[list[tuple[float, bool]]] = [[] for _ in range(count)]
+        self.judge_rounds = self.light = self.outside = 0
+        self.pairs: list[tuple[int, int, int]] = []
+        """(round, accused ordered pairs, ordered pairs)."""
+
+    def add(self, number: int, swarm: int, shown: View, ranker: CanonicalRanker, honest: list[int]) -> None:
+        """Look at a round before it is learnt."""
+        if number <= CALIBRATED_AFTER:
+            return
+        ranking = ranker.rank(shown.round_)
+        if ranking.p_best is not None and len(shown.round_.authors) > 1 and shown.correct:
+            leader = ranking.order[0]
+            self.claims[swarm].append((ranking.p_best[leader], leader in shown.correct))
+        peers = tuple(sorted(ranking.weights))
+        slow, fast = compute_trusts(ranker.reputation, peers)
+        out = [
+            not is_member or is_outside
+            for is_member, is_outside in zip(slow.reference, fast.outside, strict=True)
+        ]
+        accused = sum(out[peers.index(peer)] for peer in honest)
+        self.judge_rounds += len(honest)
+        self.light += sum(ranking.weights[peer] < WEIGHT_MIN for peer in honest)
+        self.outside += accused
+        self.pairs.append((number, (len(honest) - accused) * accused, len(honest) * (len(honest) - 1)))
+
+
+def measure_confidence(cell: Cell) -> Confidence:
+    """Play one cell with the canonical engine, P(best) and all."""
+    swarms = Swarms(
+        cell.settings, size=cell.size, attackers=cell.attackers, attack=cell.attack, design=cell.design,
+        count=cell.count, seed=cell.seed,
+    )  # fmt: skip
+    rankers = [CanonicalRanker() for _ in range(cell.count)]
+    books = _Books(cell.count)
+    honest = [np.flatnonzero(~row).tolist() for row in swarms.is_attacker]
+    for number in range(1, ROUNDS + 1):
+        is_gold = is_gold_round(number) and cell.regime != "none"
+        batch = swarms.play(is_truce=is_gold and cell.regime == "camouflaged")
+        for swarm, ranker in enumerate(rankers):
+            shown = show_round(batch, swarm, b"%d/%d/%d" % (cell.seed, number, swarm)).judged
+            if len(shown.round_.authors) > 1:
+                books.add(number, swarm, shown, ranker, honest[swarm])
+                ranker.learn(shown.round_, shown.correct if is_gold else None)
+    return _summarise(cell, books)
+
+
+def _summarise(cell: Cell, books: _Books) -> Confidence:
+    claims = [claim for one in books.claims for claim in one]
+    ece = compute_ece(claims)
+    swarms = len(books.claims)
+    without = [
+        compute_ece([claim for swarm, one in enumerate(books.claims) if swarm != left for claim in one])
+        for left in range(swarms)
+    ]
+    mean = sum(without) / swarms
+    spread = sum((value - mean) ** 2 for value in without) * (swarms - 1) / swarms
+    last = [(hit, total) for number, hit, total in books.pairs if number == ROUNDS]
+    return Confidence(
+        cell=cell,
+        bins=bin_claims(claims),
+        ece=ece,
+        ece_error=spread**0.5 if swarms > 1 else float("nan"),
+        honest_judge_rounds=books.judge_rounds,
+        light=books.light / max(books.judge_rounds, 1),
+        outside=books.outside / max(books.judge_rounds, 1),
+        accused_pairs=_per_thousand([(hit, total) for _, hit, total in books.pairs]),
+        accused_pairs_last=_per_thousand(last),
+    )
+
+
+def _per_thousand(pairs: Sequence[tuple[int, int]]) -> float:
+    return 1e3 * sum(hit for hit, _ in pairs) / max(sum(total for _, total in pairs), 1)
+
+
+def bin_claims(claims: Sequence[tuple[float, bool]]) -> tuple[Bin, ...]:
+    """Sort claims (P, whether right) into BINS bins of equal width."""
+    bins: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
+    for claim in claims:
+        bins[min(int(claim[0] * BINS), BINS - 1)].append(claim)
+    return tuple(
+        Bin(
+            len(one),
+            sum(claimed for claimed, _ in one) / max(len(one), 1),
+            sum(right for _, right in one) / max(len(one), 1),
+        )
+        for one in bins
+    )
+
+
+def compute_ece(claims: Sequence[tuple[float, bool]]) -> float:
+    """Return the expected calibration error, NaN without claims."""
+    if not claims:
+        return float("nan")
+    gaps = (one.count * abs(one.claimed - one.right) for one in bin_claims(claims))
+    return sum(gaps) / len(claims)
+
+
+def measure_confidences(cells: Sequence[Cell], progress: Progress) -> Iterator[Confidence]:
+    """Measure cells one after another."""
+    for number, cell in enumerate(cells, start=1):
+        found = measure_confidence(cell)
+        yield found
+        progress(
+            f"{number}/{len(cells)} confidence N={cell.size} {cell.attackers} {cell.attack_name} "
+            f"{cell.design}: ECE {found.ece:.3f}"
+        )

@@ -1,0 +1,285 @@
+"""Results as text, at most 110 columns wide."""
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from benchmarks.robustness.beyond import TrialResult
+from benchmarks.robustness.confidence import GOAL_ACCUSED, GOAL_ECE, Confidence
+from benchmarks.robustness.methods import ORACLE, OURS, OURS_FLOAT
+from benchmarks.robustness.play import Share
+from benchmarks.robustness.reproduce import COLUMNS, TOLERANCE, Reproduced
+from benchmarks.robustness.settings import (
+    ATTACKERS,
+    GOALS,
+    GOALS_ROTATING,
+    REGIMES,
+    STUDY,
+    STUDY_FULL_ROTATING,
+    Settings,
+)
+from benchmarks.robustness.standard import CellResult
+
+WIDTH: Final = 110
+_NEAR_ORACLE: Final = 0.02
+_ROTATING: Final = "rotating"
+_SHORT_NAMES: Final = {
+    "canonical": "ours", "float": "float", "majority": "major", "weighted-vote": "wvote",
+    "mean-rank": "mrank", "fortytwo": "42", "plain-bt": "plain", "crowd-bt": "crowd",
+    "rank-centrality": "rankc",
+}  # fmt: skip
+
+Grid = Mapping[tuple[int, int, str, str], Mapping[str, Mapping[str, Share]]]
+"""(size, attackers, design, regime) -> attack -> method -> share."""
+
+
+def format_share(value: float) -> str:
+    """Write .84 for .84, 1.00 for 1, "-" for NaN."""
+    if math.isnan(value):
+        return "-"
+    text = f"{value:.2f}"
+    return text[1:] if text.startswith("0") else text
+
+
+def format_error(value: float) -> str:
+    """Write ±.01, nothing for NaN."""
+    return "" if math.isnan(value) else "±" + format_share(value)
+
+
+def judge_goal(share: Share, goal: float) -> str:
+    """Return "+" where the goal is met, "~" where it is missed by at most two standard errors, else "-"."""
+    if share.mean >= goal:
+        return "+"
+    return "~" if goal - share.mean <= 2.0 * share.error else "-"
+
+
+def pool(results: Sequence[CellResult]) -> Grid:
+    """Put results of all seeds together, by cell and attack."""
+    grid: dict[tuple[int, int, str, str], dict[str, dict[str, Share]]] = {}
+    for result in results:
+        cell = result.cell
+        by_attack = grid.setdefault((cell.size, cell.attackers, cell.design, cell.regime), {})
+        methods = by_attack.setdefault(cell.attack_name, {})
+        for name, share in result.shares.items():
+            before = methods.get(name, Share((), ()))
+            methods[name] = Share(before.hits + share.hits, before.counts + share.counts)
+    return grid
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the main table: attacks of one level, and what they are held to."""
+
+    size: int
+    attackers: int
+    label: str
+    goal: float
+    full: float
+    is_rotating: bool
+    must_near_oracle: bool
+
+    def select(self, by_attack: Mapping[str, Mapping[str, Share]], method: str) -> list[Share]:
+        """Return a method's shares under the attacks of this row."""
+        split = self.attackers == ATTACKERS[self.size][3]
+        return [
+            shares[method]
+            for name, shares in by_attack.items()
+            if method in shares and (not split or (name == _ROTATING) == self.is_rotating)
+        ]
+
+
+def list_rows(sizes: Sequence[int]) -> Iterator[Row]:
+    """Yield the rows of the main table."""
+    full = {(row.size, row.attackers): row.full for row in STUDY}
+    labels = ("honest", "worst of 7", "worst of 7", "not rotating")
+    for size in sizes:
+        for level, attackers in enumerate(ATTACKERS[size]):
+            yield Row(
+                size, attackers, labels[level], GOALS[size][level], full[size, attackers],
+                is_rotating=False, must_near_oracle=level < 3,
+            )  # fmt: skip
+        yield Row(
+            size, ATTACKERS[size][3], "rotating", GOALS_ROTATING[size], STUDY_FULL_ROTATING[size],
+            is_rotating=True, must_near_oracle=False,
+        )  # fmt: skip
+
+
+def _worst(shares: Sequence[Share]) -> Share:
+    return min(shares, key=lambda share: share.mean)
+
+
+def _mean(shares: Sequence[Share]) -> float:
+    return sum(share.mean for share in shares) / len(shares)
+
+
+def _print_wrapped(text: str) -> None:
+    print("\n".join(textwrap.wrap(text, WIDTH, subsequent_indent="  ")))
+
+
+def print_settings(settings: Settings) -> None:
+    """Print the generative model."""
+    _print_wrapped("Simulator: " + ", ".join(f"{name} {value}" for name, value in asdict(settings).items()))
+
+
+def print_reproduced(rows: Sequence[Reproduced]) -> None:
+    """Print the study's columns beside ours, and the cells that stay apart."""
+    print("\nThe study's columns, unmerged, worst of 7 attacks: ours ± standard error, theirs, difference")
+    print(f"{'N':>3}{'mal':>5}" + "".join(f"{name:>28}" for name in COLUMNS))
+    apart = []
+    for row in rows:
+        line = f"{row.row.size:>3}{row.row.attackers:>5}"
+        for column in COLUMNS:
+            worst, gap = row.get_worst(column), row.get_gap(column)
+            line += f"{worst.mean:>12.3f} ±{worst.error:.3f} {worst.mean - gap:5.2f}{gap:+6.3f}"
+            if abs(gap) > TOLERANCE:
+                apart.append(f"{row.row.size}/{row.row.attackers} {column} {gap:+.3f}")
+        print(line)
+    _print_wrapped(f"More than {TOLERANCE:.2f} apart: " + ("; ".join(apart) if apart else "none"))
+
+
+def print_main(grid: Grid, sizes: Sequence[int], design: str) -> None:
+    """Print ours by regime of gold, with goals, beside plain Bradley-Terry and the oracle."""
+    print(f"\nP(winner is right), {design}, rounds 101-200; worst ± standard error (mean of the attacks)")
+    print("Goal: + met, ~ missed by at most 2 standard errors, - missed. FULL is the study's own rule.")
+    for method in (OURS, OURS_FLOAT):
+        if not any(method in shares for cells in grid.values() for shares in cells.values()):
+            continue
+        print(f"{method + ':':<25}{'goal':>5}{'FULL':>5}" + "".join(f"{'gold ' + r:>17}" for r in REGIMES)
+              + f"{'plain-bt':>11}{'oracle':>11}")  # fmt: skip
+        for row in list_rows(sizes):
+            line = f"{row.size:>3} {row.attackers:>3} {row.label:<18}{format_share(row.goal):>5}"
+            line += f"{format_share(row.full):>5}"
+            for regime in REGIMES:
+                cells = grid.get((row.size, row.attackers, design, regime), {})
+                line += _format_ours(row, row.select(cells, method))
+            cells = grid.get((row.size, row.attackers, design, "none"), {})
+            for other in ("plain-bt", ORACLE):
+                shares = row.select(cells, other)
+                text = (
+                    f"{format_share(_worst(shares).mean)} ({format_share(_mean(shares))})" if shares else ""
+                )
+                line += f"{text:>11}"
+            print(line)
+
+
+def _format_ours(row: Row, shares: Sequence[Share]) -> str:
+    if not shares:
+        return f"{'':>17}"
+    worst = _worst(shares)
+    text = f"{format_share(worst.mean)}{format_error(worst.error)} ({format_share(_mean(shares))})"
+    return f"{text:>15} {judge_goal(worst, row.goal)}"
+
+
+def print_baselines(grid: Grid, sizes: Sequence[int], design: str, methods: Sequence[str]) -> None:
+    """Print every method side by side without gold: worst, then mean."""
+    for title, is_mean in (("worst", False), ("mean", True)):
+        print(f"\nEvery method, {design}, no gold: {title} of the attacks")
+        names = [*methods, ORACLE]
+        print(f"{'':<22}" + "".join(f"{_SHORT_NAMES.get(name, name):>7}" for name in names))
+        for row in list_rows(sizes):
+            cells = grid.get((row.size, row.attackers, design, "none"), {})
+            line = f"{row.size:>3} {row.attackers:>3} {row.label:<15}"
+            for name in names:
+                shares = row.select(cells, name)
+                value = float("nan") if not shares else _mean(shares) if is_mean else _worst(shares).mean
+                line += f"{format_share(value):>7}"
+            print(line)
+
+
+def list_shortfalls(grid: Grid, sizes: Sequence[int], method: str) -> list[str]:
+    """Return what falls short: of goals, FULL, the oracle up to 30 %, plain BT against rotating shills."""
+    found = []
+    for (size, attackers, design, regime), cells in grid.items():
+        for row in list_rows(sizes):
+            if (row.size, row.attackers) != (size, attackers):
+                continue
+            shares = row.select(cells, method)
+            if not shares:
+                continue
+            worst = _worst(shares)
+            for name, bound in _list_bounds(row, cells, grid, design):
+                if worst.mean < bound:
+                    found.append(
+                        f"{size}/{attackers} {row.label}, {design}, gold {regime}: {worst.mean:.3f}"
+                        f"{format_error(worst.error)} under {name} {bound:.3f}"
+                        f"{' (within 2 errors)' if judge_goal(worst, bound) == '~' else ''}"
+                    )
+    return found
+
+
+def _list_bounds(
+    row: Row, cells: Mapping[str, Mapping[str, Share]], grid: Grid, design: str
+) -> list[tuple[str, float]]:
+    bounds = [("the goal", row.goal), ("FULL", row.full)]
+    oracle = row.select(cells, ORACLE)
+    if row.must_near_oracle and oracle:
+        bounds.append(("the oracle less .02", _worst(oracle).mean - _NEAR_ORACLE))
+    plain = row.select(grid.get((row.size, row.attackers, design, "none"), {}), "plain-bt")
+    if row.is_rotating and plain:
+        bounds.append(("plain BT", _worst(plain).mean))
+    return bounds
+
+
+def print_trials(results: Sequence[TrialResult], methods: Sequence[str]) -> None:
+    """Print what lies beyond the study, table by table."""
+    names = [*methods, ORACLE]
+    for table in dict.fromkeys(result.trial.table for result in results):
+        print(f"\nN=15, {table}")
+        rows = [result for result in results if result.trial.table == table]
+        windows = list(rows[0].by_window)
+        head = f"{'':<22}{'mal':>4} {'design':<9}{'gold':<5}{'goal':>5}"
+        if len(windows) > 1:
+            print(head + "".join(f"{window:>16}" for window in windows) + "   (ours, oracle)")
+        else:
+            print(head + "".join(f"{_SHORT_NAMES.get(name, name):>11}" for name in names))
+        for result in rows:
+            print(_format_trial(result, names))
+
+
+def _format_trial(result: TrialResult, names: Sequence[str]) -> str:
+    trial, cell = result.trial, result.trial.cell
+    goal = "" if trial.goal is None else format_share(trial.goal)
+    regime = "no" if cell.regime == "none" else "yes"
+    line = f"{trial.label:<22}{cell.attackers:>4} {cell.design:<9}{regime:<5}{goal:>5}"
+    for window, shares in result.by_window.items():
+        if window == "all":
+            first = shares[names[0]]
+            mark = "" if trial.goal is None else judge_goal(first, trial.goal)
+            for place, name in enumerate(names):
+                share = shares[name]
+                text = format_share(share.mean) + format_error(share.error) + (mark if place == 0 else "")
+                line += f"{text:>11}"
+        else:
+            first, oracle = shares[names[0]], shares[ORACLE]
+            is_judged = trial.goal is not None and window == "+16..40"
+            mark = judge_goal(first, trial.goal) if is_judged and trial.goal is not None else ""
+            text = f"{format_share(first.mean)}{format_error(first.error)}{mark} {format_share(oracle.mean)}"
+            line += f"{text:>16}"
+    return line
+
+
+def print_confidence(found: Sequence[Confidence]) -> None:
+    """Print calibration and false accusations."""
+    print("\nP(best) of the leader (canonical, no gold), rounds 21-200; goal in honest swarms: "
+          f"ECE <= {GOAL_ECE}")  # fmt: skip
+    print("False accusations: weight < .25; outside the reference camp; goal "
+          f"<= {GOAL_ACCUSED:.0f} in 1,000 ordered pairs")  # fmt: skip
+    print(f"{'N':>3}{'mal':>4} {'attack':<9}{'design':<9}{'rounds':>7}{'ECE':>14}{'judge-rounds':>14}"
+          f"{'light/1000':>12}{'outside/1000':>14}{'pairs':>7}{'at 200':>8}")  # fmt: skip
+    for one in found:
+        cell = one.cell
+        rounds = sum(one_bin.count for one_bin in one.bins)
+        ece = f"{one.ece:.3f}" + ("" if math.isnan(one.ece_error) else f"±{one.ece_error:.3f}")
+        if not cell.attackers:
+            ece += " +" if one.ece <= GOAL_ECE else " -"
+        print(f"{cell.size:>3}{cell.attackers:>4} {cell.attack_name:<9}{cell.design:<9}{rounds:>7}{ece:>14}"
+              f"{one.honest_judge_rounds:>14}{1e3 * one.light:>12.2f}{1e3 * one.outside:>14.2f}"
+              f"{one.accused_pairs:>7.2f}{one.accused_pairs_last:>8.2f}")  # fmt: skip
+    print("\nReliability, bins of P(best): share right where rounds fell (mean P over the bin, rounds)")
+    for one in found:
+        cell = one.cell
+        bins = [b for b in one.bins if b.count]
+        text = "  ".join(f"{format_share(b.right)} ({format_share(b.claimed)}, {b.count})" for b in bins[-6:])
+        print(f"{cell.size:>3}/{cell.attackers:<2} {text}")
