@@ -6,7 +6,8 @@ Run: python -m benchmarks.ranking_robustness [--quick] [--reproduce] [--part PAR
 Parts: `reproduce` puts the columns of the study (majority, plain Bradley-Terry, oracle) beside its figures;
 `main` is the table of the goals, 7 attacks, answers merged and unmerged, three regimes of gold; `beyond`
 measures attackers that know the rule, sleepers, cheap signals, majorities of attackers and difficult honest
-judges; `confidence` measures whether P(best) can be believed and how often honest judges are accused.
+judges; `dealt` has the product deal the pairs; `confidence` measures whether P(best) can be believed and how
+often honest judges are accused.
 
 Accuracy is P(the winner is right), given that there is a right answer, over rounds 101 to 200 without those
 set aside for gold. Standard errors are over swarms; the worst of 7 noisy attacks is lower than the accuracy

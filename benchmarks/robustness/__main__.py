@@ -12,13 +12,14 @@ from typing import Final
 from benchmarks.robustness import tables
 from benchmarks.robustness.beyond import TrialResult, list_trials, play_trials
 from benchmarks.robustness.confidence import Confidence, list_confidence_cells, measure_confidences
+from benchmarks.robustness.dealt import Dealt, list_dealt_cells, play_dealt_cells
 from benchmarks.robustness.methods import OURS, OURS_FLOAT, create_methods, list_methods
 from benchmarks.robustness.report import make_report
 from benchmarks.robustness.reproduce import Reproduced, reproduce
 from benchmarks.robustness.settings import CALLS, DESIGNS, Design, Settings
 from benchmarks.robustness.standard import CellResult, list_cells, play_cells
 
-PARTS: Final = ("reproduce", "main", "beyond", "confidence")
+PARTS: Final = ("reproduce", "main", "beyond", "dealt", "confidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,10 @@ class Plan:
         main: Swarms a cell and seed, by size.
         reproduce: Swarms a row and attack.
         beyond: Swarms a trial.
+        dealt: Swarms a cell.
         confidence: Swarms a cell.
         seeds: Seeds of the main table; the other parts take the first.
-        is_quick: Whether the main table leaves gold out.
+        is_quick: Whether gold, fewer attackers than 45 % beyond the study, and dealt pairs are left out.
     """
 
     sizes: tuple[int, ...]
@@ -43,6 +45,7 @@ class Plan:
     main: dict[int, int]
     reproduce: int = 60
     beyond: int = 3
+    dealt: int = 3
     confidence: int = 6
     seeds: tuple[int, ...] = (1,)
     is_quick: bool = False
@@ -101,8 +104,9 @@ def make_plan(options: argparse.Namespace) -> Plan:
     if options.swarms:
         counts = dict.fromkeys(plan.main, options.swarms)
         plan = replace(
-            plan, main=counts, reproduce=options.swarms, beyond=options.swarms, confidence=options.swarms
-        )
+            plan, main=counts, reproduce=options.swarms, beyond=options.swarms, dealt=options.swarms,
+            confidence=options.swarms,
+        )  # fmt: skip
     return plan
 
 
@@ -130,11 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reproduced = _run_reproduce(plan, settings, clock)
     cells = _run_main(plan, settings, names, clock)
     trials = _run_beyond(plan, settings, names, clock)
+    dealt = _run_dealt(plan, settings, clock)
     confidences = _run_confidence(plan, settings, clock)
     if options.json:
         report = make_report(
             settings=settings, seeds=plan.seeds, reproduced=reproduced, cells=cells, trials=trials,
-            confidences=confidences,
+            dealt=dealt, confidences=confidences,
         )  # fmt: skip
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
@@ -190,6 +195,15 @@ def _run_beyond(plan: Plan, settings: Settings, names: Sequence[str], clock: _Cl
     results = list(play_trials(trials, create_methods(shown), clock))
     tables.print_trials(results, shown)
     return results
+
+
+def _run_dealt(plan: Plan, settings: Settings, clock: _Clock) -> list[Dealt]:
+    if "dealt" not in plan.parts or plan.is_quick:
+        return []
+    cells = list(list_dealt_cells(count=plan.dealt, seed=plan.seeds[0], settings=settings))
+    found = list(play_dealt_cells(cells, clock))
+    tables.print_dealt(found)
+    return found
 
 
 def _run_confidence(plan: Plan, settings: Settings, clock: _Clock) -> list[Confidence]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.robustness.beyond import TrialResult
 from benchmarks.robustness.confidence import Confidence
+from benchmarks.robustness.dealt import Dealt
 from benchmarks.robustness.play import Cell, Share
 from benchmarks.robustness.reproduce import Reproduced
 from benchmarks.robustness.settings import CALLS, GOLD_EVERY, ROUNDS, SCORED_AFTER, Settings
@@ -42,6 +43,7 @@ def make_report(
     reproduced: Sequence[Reproduced],
     cells: Sequence[CellResult],
     trials: Sequence[TrialResult],
+    dealt: Sequence[Dealt],
     confidences: Sequence[Confidence],
 ) -> dict[str, object]:
     """Return everything measured, with parameters, seeds and versions."""
@@ -79,6 +81,13 @@ def make_report(
                 "windows": {window: _describe_shares(shares) for window, shares in one.by_window.items()},
             }
             for one in trials
+        ],
+        "dealt": [
+            {
+                "cell": _describe_cell(one.cell),
+                "methods": _describe_shares({"canonical": one.ours, "oracle": one.oracle}),
+            }
+            for one in dealt
         ],
         "confidence": [asdict(one) for one in confidences],
     }

@@ -151,7 +151,16 @@ class Swarms:
         return picked
 
     def play(self, *, is_truce: bool = False, weights: Floats | None = None) -> Batch:
-        """Draw a round.
+        """Draw a round; see `answer` for the arguments."""
+        answers = self.answer(is_truce=is_truce, weights=weights)
+        left, right, valid = self._deal(answers)
+        left_wins = self.judge(answers, left, right)
+        return Batch(
+            answers=answers, ballots=Ballots(left=left, right=right, valid=valid, left_wins=left_wins)
+        )
+
+    def answer(self, *, is_truce: bool = False, weights: Floats | None = None) -> Answers:
+        """Draw a round's answers.
 
         Args:
             is_truce: Whether attackers behave, as camouflaged ones do where the truth will come out.
@@ -159,12 +168,7 @@ class Swarms:
         """
         self._played += 1
         active = self._choose_active(weights) & (not is_truce)
-        answers = self._answer(active, self._choose_pushers(active))
-        left, right, valid = self._deal(answers)
-        return Batch(
-            answers=answers,
-            ballots=Ballots(left=left, right=right, valid=valid, left_wins=self._judge(answers, left, right)),
-        )
+        return self._draw_answers(active, self._choose_pushers(active))
 
     def _choose_active(self, weights: Floats | None) -> Bools:
         attack, shape = self.attack, (self.count, 1)
@@ -189,7 +193,7 @@ class Swarms:
             case "fixed" | "rotating":
                 return picked & active
 
-    def _answer(self, active: Bools, pushers: Bools) -> Answers:
+    def _draw_answers(self, active: Bools, pushers: Bools) -> Answers:
         settings, world, shape = self.settings, self._world, (self.count, self.size)
         difficulty = world.normal(0.0, settings.difficulty_sd, (self.count, 1))
         is_right = world.random(shape) < compute_sigmoid(self._mean + self._skill - difficulty)
@@ -243,8 +247,8 @@ class Swarms:
         low, high = self._lowest[chosen], self._highest[chosen]
         return np.where(is_low_left, low, high), np.where(is_low_left, high, low), valid
 
-    def _judge(self, answers: Answers, left: Indices, right: Indices) -> Bools:
-        """Return whether left wins, (S, N, m)."""
+    def judge(self, answers: Answers, left: Indices, right: Indices) -> Bools:
+        """Return whether left wins, (S, N, m), whatever pairs of items are shown."""
         swarm = np.arange(self.count)[:, None, None]
         left_content, right_content = answers.items[swarm, left], answers.items[swarm, right]
         own = answers.content[:, :, None]

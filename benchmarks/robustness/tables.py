@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks.robustness.beyond import TrialResult
 from benchmarks.robustness.confidence import GOAL_ACCUSED, GOAL_ECE, Confidence
+from benchmarks.robustness.dealt import Dealt
 from benchmarks.robustness.methods import ORACLE, OURS, OURS_FLOAT
 from benchmarks.robustness.play import Share
 from benchmarks.robustness.reproduce import COLUMNS, TOLERANCE, Reproduced
@@ -258,6 +259,20 @@ def _format_trial(result: TrialResult, names: Sequence[str]) -> str:
             text = f"{format_share(first.mean)}{format_error(first.error)}{mark} {format_share(oracle.mean)}"
             line += f"{text:>16}"
     return line
+
+
+def print_dealt(found: Sequence[Dealt]) -> None:
+    """Print accuracy where pairs are dealt as the product deals them, beside the goals."""
+    print("\nN=15, merged, no gold, pairs dealt in three steps as the product does: canonical, oracle")
+    for one in found:
+        cell, goals = one.cell, GOALS[one.cell.size]
+        goal = goals[ATTACKERS[cell.size].index(cell.attackers)]
+        if cell.attack_name == _ROTATING and cell.attackers == ATTACKERS[cell.size][3]:
+            goal = GOALS_ROTATING[cell.size]
+        ours = format_share(one.ours.mean) + format_error(one.ours.error)
+        oracle = format_share(one.oracle.mean) + format_error(one.oracle.error)
+        print(f"{cell.attackers:>3} {cell.attack_name:<10} goal {format_share(goal)}  {ours:>8} "
+              f"{judge_goal(one.ours, goal)}  {oracle:>8}")  # fmt: skip
 
 
 def print_confidence(found: Sequence[Confidence]) -> None:

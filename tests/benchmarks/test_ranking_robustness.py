@@ -11,6 +11,7 @@ import pytest
 from benchmarks.robustness.__main__ import main
 from benchmarks.robustness.attacks import ATTACKS, KNOWING, SIGNAL, TACTICAL, Attack
 from benchmarks.robustness.confidence import compute_ece, measure_confidence
+from benchmarks.robustness.dealt import list_dealt_cells, play_dealt
 from benchmarks.robustness.methods import CanonicalPlayer, create_methods, list_methods
 from benchmarks.robustness.play import Cell, Share, is_gold_round, play_cell
 from benchmarks.robustness.reproduce import reproduce
@@ -295,6 +296,16 @@ def test_main_table_has_every_attack_at_every_level() -> None:
     merged = [cell for cell in cells if cell.design == "merged" and cell.regime == "none"]
     assert len(merged) == 1 + 3 * 7
     assert len(cells) == 2 * (1 + 3 * 7 + 2 * 2 * 7)
+
+
+def test_rounds_that_the_product_deals_are_played_and_scored() -> None:
+    honest, *_ = list_dealt_cells(count=2, seed=1, settings=Settings())
+    played = play_dealt(replace(honest, rounds=20, scored_after=4))
+    assert sum(played.ours.counts) > 20
+    assert played.ours.counts == played.oracle.counts
+    assert played.ours.mean > 0.7
+    inverted = replace(honest, rounds=20, scored_after=4, attackers=15, attack=ATTACKS["invert"])
+    assert play_dealt(inverted).ours.mean < 0.5
 
 
 # -- the command --------------------------------------------------------------------------------------------
