@@ -5,11 +5,11 @@ import sys
 
 import click
 
-from swarm.cli.rank_methods import DEFAULT_ENGINE, ENGINES, METHODS, OURS, Engine
+from swarm.cli.rank_methods import DEFAULT_ENGINE, ENGINES, METHODS, OURS, WITH_INTERVALS, Engine
 
 EXAMPLES = """\b
 Examples:
-  peerage rank votes.csv --plot ranking.svg
+  peerage rank votes.csv --intervals --plot ranking.svg
   peerage rank votes.jsonl --method borda --json
   some-program | peerage rank --rounds --engine float
   peerage rank --rounds --explain p4 < rounds.jsonl > rankings.jsonl
@@ -41,7 +41,10 @@ Examples:
     help=f"With --rounds: say at the end what moved the weight `{OURS}` gives a peer.",
 )
 @click.option("--keep-going", is_flag=True, help="With --rounds: pass over bad lines; still exit with 2.")
-@click.option("--plot", metavar="SVG", help="With FILE: draw the ranking into an SVG file.")
+@click.option("--intervals", is_flag=True, help="With FILE: add 95 % intervals and P(best).")
+@click.option(
+    "--plot", metavar="SVG", help="With FILE: draw strengths, and intervals if there are, into an SVG file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --rounds that is so anyway.")
 @click.pass_context
 def rank(
@@ -52,6 +55,7 @@ def rank(
     engine: Engine | None,
     explained: tuple[str, ...],
     keep_going: bool,
+    intervals: bool,
     plot: str | None,
     as_json: bool,
 ) -> int:
@@ -97,7 +101,7 @@ def rank(
         from swarm.cli.rank_file import rank_file
 
         assert file is not None, "checked above"
-        return rank_file(file, method=method, plot=plot, as_json=as_json)
+        return rank_file(file, method=method, has_intervals=intervals, plot=plot, as_json=as_json)
     except BadInputError as exc:
         report_error(exc, verbose=is_verbose, cause=exc)
         return Exit.USAGE
@@ -116,11 +120,13 @@ def _check_options(ctx: click.Context, file: str | None, *, is_rounds: bool) -> 
         raise click.UsageError("give a FILE of comparisons, or --rounds to read rounds from stdin", ctx)
     if file is not None and is_rounds:
         raise click.UsageError("give a FILE or --rounds, not both; rounds are read from stdin", ctx)
-    of_rounds, of_file = ("engine", "explained", "keep_going"), ("plot",)
+    of_rounds, of_file = ("engine", "explained", "keep_going"), ("intervals", "plot")
     for name in of_file if is_rounds else of_rounds:
         if ctx.params[name]:
             flag = "--explain" if name == "explained" else f"--{name.replace('_', '-')}"
             form = "a FILE" if is_rounds else "--rounds"
             raise click.UsageError(f"{flag} goes with {form} only", ctx)
+    if ctx.params["intervals"] and ctx.params["method"] not in WITH_INTERVALS:
+        raise click.UsageError(f"--intervals goes with --method {' or '.join(WITH_INTERVALS)} only", ctx)
     if ctx.params["explained"] and ctx.params["method"] != OURS:
         raise click.UsageError(f"--explain goes with --method {OURS} only", ctx)

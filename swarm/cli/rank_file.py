@@ -39,7 +39,7 @@ class RowProgress:
             echo_note(f"· read {rows:,} comparisons")
 
 
-def rank_file(file: str, *, method: str, plot: str | None, as_json: bool) -> int:
+def rank_file(file: str, *, method: str, has_intervals: bool, plot: str | None, as_json: bool) -> int:
     """Rank the items of a file (stdin's for -) and print them; returns the exit code.
 
     Raises:
@@ -48,7 +48,7 @@ def rank_file(file: str, *, method: str, plot: str | None, as_json: bool) -> int
     """
     table = read_table(file, on_rows=RowProgress().on_rows)
     try:
-        scores = score_items(method, table)
+        scores = score_items(method, table, has_intervals=has_intervals)
     except (ValueError, ArithmeticError) as exc:
         raise BadInputError(f"{method} cannot rank this: {exc}", remedy="choose another --method") from exc
     diagnosis = diagnose(table)
@@ -137,6 +137,7 @@ def to_json(
         "items": len(table.items),
         "judges": len(table.judges),
         "ranking": ranking,
+        "p_first_beats_second": scores.p_first_beats_second,
         "parts": [name(part) for part in diagnosis.parts],
         "undefeated": name(diagnosis.undefeated),
         "winless": name(diagnosis.winless),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from ranking.rounds import Ranker
 
 if TYPE_CHECKING:
-    from ranking.comparisons import ComparisonTable
+    from ranking.comparisons import ComparisonTable, Floats
 
 OURS: Final = "ours"
 BASELINES: Final = (
@@ -26,6 +26,7 @@ ENGINES: Final = get_args(Engine)
 DEFAULT_ENGINE: Final = "canonical"
 LOG_STRENGTH: Final = (OURS, "plain-bt", "ema", "crowd-bt")
 """Methods whose scores are Bradley-Terry log-strengths, in nats."""
+WITH_INTERVALS: Final = (OURS, "plain-bt")
 TABLE_SEED: Final = b"table"
 """Draws the order of the list by which `fortytwo` breaks ties in a table."""
 SCORE_DIGITS: Final = 9
@@ -54,7 +55,8 @@ class ItemScore:
     Attributes:
         item: Its index in the table.
         score: Higher is better; nats where `TableScores.is_log_strength`, else the method's own unit.
-        interval: Ends of the 95 % interval of the score; None where none was asked for.
+        interval: Ends of the 95 % interval of its distance from the mean score, the mean added; None where
+            none was asked for.
         p_best: P(the item is best); None where no intervals were asked for.
     """
 
@@ -71,30 +73,75 @@ class TableScores:
     Attributes:
         ranking: Every item once.
         is_log_strength: Whether scores are Bradley-Terry log-strengths.
+        p_first_beats_second: P(the first item is better than the second); None where no intervals were
+            asked for.
         notes: What the reader must know beside them.
     """
 
     ranking: tuple[ItemScore, ...]
     is_log_strength: bool
+    p_first_beats_second: float | None = None
     notes: tuple[str, ...] = ()
 
 
-def score_items(method: str, table: "ComparisonTable") -> TableScores:
+def score_items(method: str, table: "ComparisonTable", *, has_intervals: bool) -> TableScores:
     """Rank the items of a table.
+
+    Args:
+        method: One of METHODS; of WITH_INTERVALS for intervals.
+        table: What is ranked.
+        has_intervals: Whether intervals and P(best) are computed too.
 
     Raises:
         ValueError: The method cannot rank a table, or not this one.
+        ArithmeticError: Weights of a range that cannot be held apart.
     """
-    import numpy as np
-
+    if method in WITH_INTERVALS:
+        return _score_by_fit(method, table, has_intervals=has_intervals)
     from ranking.baselines import score_table
-    from ranking.fit import fit_strengths
 
-    scores = fit_strengths(table).strengths if method == OURS else score_table(method, table, seed=TABLE_SEED)
-    order = np.argsort(-np.round(scores, SCORE_DIGITS), kind="stable").tolist()
-    values = scores.tolist()
+    scores = score_table(method, table, seed=TABLE_SEED)
     return TableScores(
-        ranking=tuple(ItemScore(item=at, score=values[at], interval=None, p_best=None) for at in order),
+        ranking=_rank_items(scores),
         is_log_strength=method in LOG_STRENGTH,
         notes=("ema has learnt no reputation from one table: this is plain-bt",) if method == "ema" else (),
+    )
+
+
+def _score_by_fit(method: str, table: "ComparisonTable", *, has_intervals: bool) -> TableScores:
+    from ranking.fit import fit_strengths
+    from ranking.newton import AnchorPrior, GaussianPrior
+
+    fit = fit_strengths(table, prior=GaussianPrior() if method == OURS else AnchorPrior())
+    if not has_intervals:
+        return TableScores(ranking=_rank_items(fit.strengths), is_log_strength=True)
+    from ranking.intervals import compute_intervals
+
+    found = compute_intervals(table, fit)
+    notes = [f"errors are those by which the {found.clusters} judges, or pools of judges, differ"]
+    if not found.clusters:
+        notes = ["errors rest on the model alone, since there is one judge"]
+    if found.exact < len(table.items):
+        notes.append(f"beyond the first {found.exact} items, intervals are a little too narrow")
+    notes.append("P(best) holds if judges err independently")
+    mean = fit.strengths.mean()
+    return TableScores(
+        ranking=_rank_items(fit.strengths, found.low + mean, found.high + mean, found.p_best),
+        is_log_strength=True,
+        p_first_beats_second=found.p_first_beats_second,
+        notes=tuple(notes),
+    )
+
+
+def _rank_items(scores: "Floats", *bounds: "Floats") -> tuple[ItemScore, ...]:
+    """Return items best first; `bounds` are lower ends, upper ends and P(best), or nothing."""
+    import numpy as np
+
+    order = np.argsort(-np.round(scores, SCORE_DIGITS), kind="stable").tolist()
+    values = scores.tolist()
+    if not bounds:
+        return tuple(ItemScore(item=at, score=values[at], interval=None, p_best=None) for at in order)
+    low, high, p_best = (bound.tolist() for bound in bounds)
+    return tuple(
+        ItemScore(item=at, score=values[at], interval=(low[at], high[at]), p_best=p_best[at]) for at in order
     )

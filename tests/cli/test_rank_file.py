@@ -336,6 +336,61 @@ def test_a_table_too_large_for_a_method(monkeypatch: pytest.MonkeyPatch) -> None
     assert "crowd-bt cannot rank this: this method takes at most 2 items, got 3" in ran.err
 
 
+# -- intervals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["ours", "plain-bt"])
+def test_intervals_hold_their_strength_and_p_best_is_shared_out(method: str) -> None:
+    data = make_csv(2)
+    ran = rank(data, "--method", method, "--intervals", "--json")
+    plain = rank(data, "--method", method, "--json")
+    assert [one["strength"] for one in get_ranking(ran)] == [one["strength"] for one in get_ranking(plain)]
+    chances = []
+    for one, without in zip(get_ranking(ran), get_ranking(plain), strict=True):
+        interval = one["interval"]
+        assert isinstance(interval, list)
+        low, high = (float(str(end)) for end in interval)
+        assert low < float(str(one["strength"])) < high
+        assert high - low < 3
+        chances.append(float(str(one["p_best"])))
+        assert (without["interval"], without["p_best"]) == (None, None)
+    assert sum(chances) == pytest.approx(1)
+    assert max(chances) == chances[0] > 0.5
+    assert 0.5 < float(str(ran.json["p_first_beats_second"])) <= 1
+    assert plain.json["p_first_beats_second"] is None
+    assert "note: errors are those by which the 5 judges" in ran.err
+    assert "P(best) holds if judges err independently" in ran.err
+    assert "note:" not in plain.err
+
+
+def test_more_comparisons_narrow_the_intervals() -> None:
+    widths = []
+    for rows in (400, 6_400):
+        said = get_ranking(rank(make_csv(3, rows=rows, judges=40), "--intervals", "--json"))
+        ends = [[float(str(end)) for end in str(one["interval"])[1:-1].split(",")] for one in said]
+        widths.append(sum(high - low for low, high in ends))
+    assert widths[1] < widths[0] / 2
+
+
+def test_one_judge_is_said() -> None:
+    ran = rank(make_csv(4, judges=1), "--intervals")
+    assert ran.code == 0
+    assert "note: errors rest on the model alone, since there is one judge" in ran.err
+
+
+def test_intervals_stand_in_the_table_and_in_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "r.svg"
+    ran = rank(CSV, "--intervals", "--plot", str(path))
+    heading, *rows = ran.out.splitlines()
+    assert heading.split() == ["rank", "item", "strength", "95", "%", "interval", "P(best)", "comparisons"]
+    assert all(len(row.split()) == 8 and row.split()[4] == "to" for row in rows)
+    picture = ET.fromstring(path.read_text())
+    ranges = [one for one in picture.iter(f"{SVG}line") if one.get("class") == "range"]
+    for one, dot in zip(ranges, picture.iter(f"{SVG}circle"), strict=True):
+        assert float(str(one.get("x1"))) < float(str(dot.get("cx"))) < float(str(one.get("x2")))
+    assert not [one for one in draw(CSV, path).iter(f"{SVG}line") if one.get("class") == "range"]
+
+
 # -- the picture -------------------------------------------------------------------------------------
 
 SVG = "{http://www.w3.org/2000/svg}"

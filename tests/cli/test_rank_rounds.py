@@ -477,6 +477,11 @@ def test_engines_are_for_ours() -> None:
     [
         ((), "give a FILE of comparisons, or --rounds"),
         (("x.csv", "--rounds"), "not both"),
+        (("--rounds", "--intervals"), "--intervals goes with a FILE only"),
+        (
+            ("x.csv", "--intervals", "--method", "borda"),
+            "--intervals goes with --method ours or plain-bt only",
+        ),
         (("--rounds", "--plot", "x.svg"), "--plot goes with a FILE only"),
         (("x.csv", "--engine", "float"), "--engine goes with --rounds only"),
         (("x.csv", "--explain", "p1"), "--explain goes with --rounds only"),
