@@ -76,11 +76,9 @@ def make_pair_likelihood(table: ComparisonTable) -> PairLikelihood:
     return PairLikelihood(won, np.add(played, played.T, dtype=np.float64))
 
 
-def make_row_likelihood(
-    table: ComparisonTable, offsets: Floats | None, *, has_leanings: bool
-) -> RowLikelihood:
-    """Take a table's rows as they are, or merged by pair where that leaves far fewer."""
-    rows = Rows(
+def make_rows(table: ComparisonTable, offsets: Floats | None, *, has_leanings: bool) -> Rows:
+    """Take a table's rows as they are, with a parameter for each item and perhaps each judge."""
+    return Rows(
         items=len(table.items),
         parameters=len(table.items) + (len(table.judges) if has_leanings else 0),
         left=table.left,
@@ -90,7 +88,6 @@ def make_row_likelihood(
         offset=offsets,
         judge=table.judge if has_leanings else None,
     )
-    return RowLikelihood(merge_rows(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,8 @@ def make_posterior(
     is_plain = offsets is None and not has_leanings
     if method == "dense" or (method is None and is_plain and _is_dense(table)):
         return Posterior(make_pair_likelihood(table), terms, "dense")
-    return Posterior(make_row_likelihood(table, offsets, has_leanings=has_leanings), terms, "sparse")
+    rows = merge_rows(make_rows(table, offsets, has_leanings=has_leanings))
+    return Posterior(RowLikelihood(rows), terms, "sparse")
 
 
 def _check_offsets(offsets: NumbersLike | None, rows: int) -> Floats | None:

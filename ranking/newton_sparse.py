@@ -21,7 +21,7 @@ MERGE_FACTOR_MIN: Final = 3.0
 SAMPLE_ROWS: Final = 1 << 14
 
 _Positions = npt.NDArray[np.intp]
-_Keys = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,18 @@ class Rows:
     def __len__(self) -> int:
         return len(self.left)
 
+    def take(self, order: Labels) -> "Rows":
+        """Return some of the rows, in a given order."""
+        return replace(
+            self,
+            left=self.left[order],
+            right=self.right[order],
+            share=self.share[order],
+            mass=None if self.mass is None else self.mass[order],
+            offset=None if self.offset is None else self.offset[order],
+            judge=None if self.judge is None else self.judge[order],
+        )
+
 
 def _count_pairs_roughly(rows: Rows) -> float:
     """Return how many pairs there are, from how often two rows of a regular sample share one.
@@ -64,7 +76,7 @@ def _count_pairs_roughly(rows: Rows) -> float:
     return len(keys) * (len(keys) - 1.0) / shared if shared else math.inf
 
 
-def _make_keys(left: Indices, right: Indices, items: int) -> _Keys:
+def _make_keys(left: Indices, right: Indices, items: int) -> Labels:
     """Return one number a pair, the same whichever item is on the left."""
     return np.minimum(left, right).astype(np.int64) * items + np.maximum(left, right)
 
@@ -149,6 +161,61 @@ def compute_probability(logit: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulls:
+    """What rows say at a point: mass (share - p), and the weight mass p (1 - p), shape (rows,) each."""
+
+    pull: Floats
+    weight: Floats
+
+
+def _compute_block_pulls(rows: Rows, block: _Block, point: Floats) -> Pulls:
+    logit = block.take(point)
+    if rows.offset is not None:
+        logit += rows.offset[block.span]
+    expected = compute_probability(logit)
+    pull = rows.share[block.span] - expected
+    expected -= expected * expected
+    if rows.mass is not None:
+        pull *= rows.mass[block.span]
+        expected *= rows.mass[block.span]
+    return Pulls(pull, expected)
+
+
+def compute_pulls(rows: Rows, point: Floats) -> Pulls:
+    """Return what each row says at a point of shape (parameters,)."""
+    pull, weight = np.empty(len(rows)), np.empty(len(rows))
+    for block in _split(rows):
+        found = _compute_block_pulls(rows, block, point)
+        pull[block.span], weight[block.span] = found.pull, found.weight
+    return Pulls(pull, weight)
+
+
+def sum_matrices(rows: Rows, weight: Floats, group: Labels | None = None, groups: int = 1) -> Floats:
+    """Return the curvature of each group of rows in full, shape (groups, parameters, parameters).
+
+    Args:
+        rows: Games.
+        weight: Of each row, shape (rows,).
+        group: Group of each row, shape (rows,), 0..groups-1; None is one group.
+        groups: Number of groups.
+    """
+    size, cells = rows.parameters, groups * rows.parameters**2
+    half = np.zeros(cells)
+    for block in _split(rows):
+        base = 0 if group is None else group[block.span] * size**2
+        mass = weight[block.span]
+        half -= np.bincount(base + block.left * size + block.right, mass, cells)
+        if block.leaning is not None:
+            half += np.bincount(base + block.left * size + block.leaning, mass, cells)
+            half -= np.bincount(base + block.right * size + block.leaning, mass, cells)
+        for index in (block.left, block.right, block.leaning):
+            if index is not None:
+                half += np.bincount(base + index * (size + 1), 0.5 * mass, cells)
+    matrices = half.reshape(groups, size, size)
+    return matrices + matrices.transpose(0, 2, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class RowCurvature:
     """Minus the Hessian of a list of rows.
 
@@ -177,17 +244,7 @@ class RowCurvature:
 
     def compute_matrix(self) -> Floats:
         """Return it in full, shape (parameters, parameters)."""
-        size = self.rows.parameters
-        half = np.zeros(size * size)
-        for block in _split(self.rows):
-            weight = self.weight[block.span]
-            half -= np.bincount(block.left * size + block.right, weight, size * size)
-            if block.leaning is not None:
-                half += np.bincount(block.left * size + block.leaning, weight, size * size)
-                half -= np.bincount(block.right * size + block.leaning, weight, size * size)
-        matrix = half.reshape(size, size)
-        matrix = matrix + matrix.T
-        matrix[np.diag_indices(size)] = self.diagonal
+        matrix: Floats = sum_matrices(self.rows, self.weight)[0]
         return matrix
 
 
@@ -217,17 +274,8 @@ class RowLikelihood:
         gradient, diagonal = np.zeros(rows.parameters), np.zeros(rows.parameters)
         weight = np.empty(len(rows))
         for block in _split(rows):
-            span = block.span
-            logit = block.take(point)
-            if rows.offset is not None:
-                logit += rows.offset[span]
-            expected = compute_probability(logit)
-            pull = rows.share[span] - expected
-            expected -= expected * expected
-            if rows.mass is not None:
-                pull *= rows.mass[span]
-                expected *= rows.mass[span]
-            weight[span] = expected
-            block.add(gradient, pull)
-            block.add_squares(diagonal, expected)
+            found = _compute_block_pulls(rows, block, point)
+            weight[block.span] = found.weight
+            block.add(gradient, found.pull)
+            block.add_squares(diagonal, found.weight)
         return Slope(gradient, RowCurvature(rows, weight, diagonal))
