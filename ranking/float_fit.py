@@ -47,14 +47,16 @@ class _Cells:
     Attributes:
         layout: The rows.
         lifts: Minus the offset in favour of the lower class, nats, shape (cells,).
-        design: The layout's design, repeated for each offset, shape (cells, classes).
+        low: Lower class of each, shape (cells,).
+        high: Higher class of each, shape (cells,).
         place: Cell of each verdict, shape (verdicts,).
         neutral: First of the cells under offset 0.
     """
 
     layout: Layout
     lifts: Floats
-    design: Floats
+    low: Integers
+    high: Integers
     place: Integers
     neutral: int
 
@@ -106,14 +108,15 @@ def _make_cells(games: Games, terms: Terms) -> _Cells:
     is_low = games.left < games.right
     row = layout.row[games.left, games.right]
     if not (terms.own.any() or terms.side.any()):
-        return _Cells(layout, np.zeros(rows), layout.design, row, 0)
+        return _Cells(layout, np.zeros(rows), layout.low, layout.high, row, 0)
     offset = terms.side[games.judge] + games.own_sign * terms.own[games.judge]
     offset = np.append(np.where(is_low, offset, -offset), 0.0)
     offsets, block = np.unique(offset, return_inverse=True)
     return _Cells(
         layout=layout,
         lifts=np.repeat(-offsets, rows),
-        design=np.tile(layout.design, (len(offsets), 1)),
+        low=np.tile(layout.low, len(offsets)),
+        high=np.tile(layout.high, len(offsets)),
         place=block[:-1] * rows + row,
         neutral=int(block[-1]) * rows,
     )
@@ -159,9 +162,9 @@ def _sum_by(places: Integers, values: Floats, length: int) -> Floats:
 
 def _make_start(total: _Masses, cells: _Cells) -> Floats:
     """Return the log-odds of each class's mass won, whoever it played."""
-    balance = (2.0 * total.won - total.played) @ cells.design
-    games = total.played @ np.abs(cells.design)
-    start: Floats = np.log((games + balance) / (games - balance))
+    balance = _spread(2.0 * total.won - total.played, cells) * cells.layout.sign
+    games = _spread(total.played, cells)
+    start: Floats = np.log((games + balance).sum(axis=-1) / (games - balance).sum(axis=-1))
     return start
 
 
@@ -177,33 +180,50 @@ def _maximise(masses: _Masses, cells: _Cells, tolerance: float, start: Floats) -
     Returns:
         Shape (..., classes).
     """
-    design, transposed, lifts = cells.design, cells.design.T, cells.lifts
-    strengths = start
+    classes = len(start)
+    # The anchor, the last, stays at 0.
+    strengths = np.zeros((*masses.won.shape[:-1], classes + 1))
+    strengths[..., :-1] = start
     for _ in range(_STEPS_MAX):
-        chances = 1.0 / (1.0 + np.exp(lifts - strengths @ transposed))
-        expected = masses.played * chances
-        gradient = (masses.won - expected) @ design
-        curvature = _make_curvature(expected - expected * chances, cells.layout)
+        gradient, curvature = _evaluate(masses, cells, strengths)
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         largest = float(np.abs(step).max())
         if largest > _SAFE_STEP_NATS:
             lengths = np.abs(step).max(axis=-1, keepdims=True)
             step *= _SAFE_STEP_NATS / np.maximum(lengths, _SAFE_STEP_NATS)
-        strengths = strengths + step
+        strengths[..., :-1] += step
         if largest < tolerance:
             break
-    return strengths
+    return strengths[..., :-1]
 
 
-def _make_curvature(information: Floats, layout: Layout) -> Floats:
-    """Return minus the Hessian, shape (..., classes, classes), from the information of each cell."""
-    classes = layout.row.shape[0]
-    shape = information.shape[:-1]
-    if information.shape[-1] > layout.rows:
-        information = information.reshape(*shape, -1, layout.rows).sum(axis=-2)
-    # An anchor's row stands on the diagonal, and is a part of its sum.
-    square = information.take(layout.row, axis=-1)
-    diagonal = square.sum(axis=-1)
-    np.negative(square, out=square)
-    square.reshape(*shape, classes * classes)[..., :: classes + 1] = diagonal
-    return square
+def _evaluate(masses: _Masses, cells: _Cells, strengths: Floats) -> tuple[Floats, Floats]:
+    """Return the log-posterior's gradient and minus its Hessian at log-strengths, the anchor's last.
+
+    Returns:
+        Shapes (..., classes) and (..., classes, classes).
+    """
+    gaps = strengths.take(cells.low, axis=-1)
+    gaps -= strengths.take(cells.high, axis=-1)
+    chances = 1.0 / (1.0 + np.exp(cells.lifts - gaps))
+    expected = masses.played * chances
+    gradient = (_spread(masses.won - expected, cells) * cells.layout.sign).sum(axis=-1)
+    expected -= expected * chances
+    curvature = _spread(expected, cells)
+    diagonal = curvature.sum(axis=-1)
+    np.negative(curvature, out=curvature)
+    # The anchor's information, so far on the diagonal, is a part of the sum that takes its place.
+    curvature.reshape(*diagonal.shape[:-1], -1)[..., :: diagonal.shape[-1] + 1] = diagonal
+    return gradient, curvature
+
+
+def _spread(values: Floats, cells: _Cells) -> Floats:
+    """Lay values of cells out by the two classes they are of, shape (..., classes, classes).
+
+    Cells that differ by offset only are summed; those against the anchor stand on the diagonal. Gathering
+    is done without matrix products: libraries for those wake threads that cost more than they save here.
+    """
+    layout = cells.layout
+    if values.shape[-1] > layout.rows:
+        values = values.reshape(*values.shape[:-1], -1, layout.rows).sum(axis=-2)
+    return values.take(layout.row, axis=-1)

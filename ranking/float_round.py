@@ -22,13 +22,16 @@ _LAYOUTS_MAX: Final = 8
 class Layout:
     """Rows of a fit: one for each pair of classes, then one for each class against the anchor.
 
+    The anchor counts as one more class, numbered `classes`.
+
     Attributes:
         pairs: Number of rows that are pairs, classes (classes - 1) / 2.
         rows: Number of rows.
-        row: Row of two classes, either way round, shape (classes, classes); a class with itself: its
-            anchor row.
-        design: +1 for the lower class of a row, -1 for the higher, shape (rows, classes); an anchor row
-            holds +1 for its class.
+        low: Lower class of each row, shape (rows,).
+        high: Higher class of each row, shape (rows,).
+        row: Row of two classes, either way round, shape (classes, classes); on the diagonal the row of a
+            class against the anchor.
+        sign: +1 where the first of two classes is the lower one of their row, else -1, the same shape.
         author_wins: What one author of a class wins for it, by row, seen from the lower class, shape
             (classes + 1, rows); the last line, for who gave no answer, is 0.
         author_games: The games of these wins, the same shape.
@@ -36,8 +39,10 @@ class Layout:
 
     pairs: int
     rows: int
+    low: Integers
+    high: Integers
     row: Integers
-    design: Floats
+    sign: Floats
     author_wins: Floats
     author_games: Floats
 
@@ -46,23 +51,21 @@ class Layout:
 def make_layout(classes: int) -> Layout:
     """Return the rows of a fit of so many classes, at least 1."""
     low, high = np.triu_indices(classes, 1)
-    pairs = len(low)
+    pairs, everyone = len(low), np.arange(classes)
+    rows = pairs + classes
     row = np.empty((classes, classes), dtype=np.int64)
     row[low, high] = row[high, low] = np.arange(pairs)
-    np.fill_diagonal(row, np.arange(pairs, pairs + classes))
-    design = np.zeros((pairs + classes, classes))
-    design[np.arange(pairs), low] = 1.0
-    design[np.arange(pairs), high] = -1.0
-    games = np.zeros((classes + 1, pairs + classes))
-    games[:classes, :pairs] = np.abs(design[:pairs].T)
-    wins = np.zeros_like(games)
-    wins[:classes, :pairs] = design[:pairs].T > 0.0
-    design[pairs:] = np.eye(classes)
+    row[everyone, everyone] = np.arange(pairs, rows)
+    wins, games = np.zeros((classes + 1, rows)), np.zeros((classes + 1, rows))
+    wins[low, np.arange(pairs)] = 1.0
+    games[low, np.arange(pairs)] = games[high, np.arange(pairs)] = 1.0
     return Layout(
         pairs=pairs,
-        rows=pairs + classes,
+        rows=rows,
+        low=np.append(low, everyone),
+        high=np.append(high, np.full(classes, classes)),
         row=row,
-        design=design,
+        sign=np.where(everyone[:, None] <= everyone, 1.0, -1.0),
         author_wins=wins,
         author_games=games,
     )

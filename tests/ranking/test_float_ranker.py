@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -11,17 +11,20 @@ import pytest
 
 from ranking.float_fit import fit_round
 from ranking.float_ranker import FloatRanker
-from ranking.float_reputation import Terms
+from ranking.float_reputation import FloatReputation, Terms
 from ranking.float_round import Games, read_round
+from ranking.reputation import compute_terms, create_reputation, update_reputation
 from ranking.rounds import Round, RoundRanking, Verdict
-from ranking.standing import CanonicalRanker
-from tests.ranking.random_rounds import Swarm, play
+from ranking.standing import CanonicalRanker, make_past, seat_round
+from tests.ranking.random_rounds import Played, Swarm, play
 
 SMALL = (
     Swarm(),
     Swarm(liars=(1, 4, 6)),
     Swarm(inverters=(0, 5), calls=4, is_merged=False),
     Swarm(peers=5, pool=40, calls=4, liars=(2, 9, 13, 30)),
+    Swarm(own=1.5, left=1.5),
+    Swarm(inverters=(0, 1, 5), gold_every=2),
 )
 LARGE = (
     Swarm(peers=15, calls=8),
@@ -33,59 +36,99 @@ LARGE = (
 NEAR_TIE_NATS = 0.05
 
 
-@dataclass(slots=True)
-class Beside:
-    """Both engines over the same rounds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What the engines said of the same round."""
 
-    Attributes:
-        gaps: How far the float engine's winner was behind in the canonical one, nats, by round.
-        chances: Largest difference of a P(best), by round.
-        canonical, floats: What each said of the last round.
-    """
+    canonical: RoundRanking
+    floats: RoundRanking
 
-    gaps: list[float] = field(default_factory=list)
-    chances: list[float] = field(default_factory=list)
-    canonical: RoundRanking | None = None
-    floats: RoundRanking | None = None
+    @property
+    def gap(self) -> float:
+        """How far behind the float engine's winner is in the canonical one, nats."""
+        strengths = self.canonical.strengths
+        return strengths[self.canonical.order[0]] - strengths[self.floats.order[0]]
 
+    @property
+    def is_far(self) -> bool:
+        """Whether a strength differs by more than .1 nats or a P(best) by more than .05.
 
-def run_both(swarm: Swarm, *, rounds: int, seed: int) -> Beside:
-    beside = Beside()
-    canonical, floats = CanonicalRanker(), FloatRanker()
-    for one in play(swarm, rounds=rounds, seed=seed):
-        first, second = canonical.rank(one.round_), floats.rank(one.round_)
-        canonical.learn(one.round_, one.correct)
-        floats.learn(one.round_, one.correct)
-        beside.canonical, beside.floats = first, second
-        beside.gaps.append(first.strengths[first.order[0]] - first.strengths[second.order[0]])
+        A lean is used in halves of a nat: where it is half a nat but for rounding, this happens.
+        """
+        first, second = self.canonical, self.floats
         assert first.p_best is not None
         assert second.p_best is not None
-        beside.chances.append(max(abs(a - b) for a, b in zip(first.p_best, second.p_best, strict=True)))
-    return beside
+        return second.strengths != pytest.approx(first.strengths, abs=0.1) or second.p_best != pytest.approx(
+            first.p_best, abs=0.05
+        )
 
 
-def check_same(swarms: Sequence[Swarm], *, rounds: int, seed: int) -> None:
-    runs = [run_both(swarm, rounds=rounds, seed=seed + index) for index, swarm in enumerate(swarms)]
-    gaps = [gap for beside in runs for gap in beside.gaps]
-    differing = [gap for gap in gaps if gap > 0.0]
-    assert len(differing) <= 0.02 * len(gaps), differing
+def run_both(played: Sequence[Played]) -> list[Pair]:
+    canonical, floats = CanonicalRanker(), FloatRanker()
+    pairs = []
+    for one in played:
+        pairs.append(Pair(canonical=canonical.rank(one.round_), floats=floats.rank(one.round_)))
+        canonical.learn(one.round_, one.correct)
+        floats.learn(one.round_, one.correct)
+    return pairs
+
+
+def check_same(runs: Sequence[Sequence[Pair]]) -> None:
+    pairs = [pair for run in runs for pair in run]
+    differing = [pair.gap for pair in pairs if pair.gap > 0.0]
+    assert len(differing) <= 0.02 * len(pairs), differing
     assert max(differing, default=0.0) < NEAR_TIE_NATS, differing
-    # A lean is used in halves of a nat; one that is half a nat but for rounding moves P(best) at once.
-    far = [chance for beside in runs for chance in beside.chances if chance > 0.05]
-    assert len(far) <= 0.02 * len(gaps), far
-    for beside in runs:
-        assert beside.canonical is not None
-        assert beside.floats is not None
-        assert beside.floats.weights == pytest.approx(beside.canonical.weights, abs=0.05)
+    assert sum(pair.is_far for pair in pairs) <= 0.02 * len(pairs)
+    for run in runs:
+        assert run[-1].floats.weights == pytest.approx(run[-1].canonical.weights, abs=0.05)
 
 
 def test_both_engines_agree_in_small_swarms() -> None:
-    check_same(SMALL, rounds=30, seed=1)
+    check_same([run_both(play(swarm, rounds=30, seed=seed)) for seed, swarm in enumerate(SMALL)])
+
+
+def test_both_engines_find_peers_that_turn_by_the_short_memory() -> None:
+    pairs = run_both(
+        play(Swarm(), rounds=40, seed=8) + play(Swarm(liars=(2, 3)), rounds=10, seed=9),
+    )
+    check_same([pairs[:40], pairs[40:]])
+    assert max(pairs[-1].floats.weights[peer] for peer in (2, 3)) < 0.2
+    assert min(pairs[40].floats.weights[peer] for peer in (2, 3)) > 0.5
+
+
+def test_both_engines_cap_by_gold_whom_its_peers_believe() -> None:
+    usual = play(Swarm(), rounds=60, seed=11)
+    gold = play(Swarm(inverters=(3,), gold_every=1), rounds=30, seed=12)
+    pairs = run_both([one for index in range(30) for one in (*usual[2 * index : 2 * index + 2], gold[index])])
+    check_same([pairs])
+    told, untold = pairs[-1].floats.weights[3], run_both(usual)[-1].floats.weights[3]
+    assert told < 0.1 < 0.5 < untold
+
+
+def test_leans_are_learnt_alike() -> None:
+    played = play(Swarm(own=1.5, left=1.5), rounds=40, seed=13)
+    canonical, floats = create_reputation(), FloatReputation()
+    peers = tuple(range(7))
+    differing = 0
+    for one in played:
+        games = read_round(one.round_)
+        terms = floats.compute_terms(games.peers)
+        floats.learn(games, one.correct, fit_round(games, terms).without)
+        canonical = update_reputation(canonical, make_past(seat_round(one.round_), one.correct))
+        expected = compute_terms(canonical, peers)
+        found = floats.compute_terms(peers)
+        differing += sum(
+            (found.own[peer], found.side[peer]) != (term.own_or_ally / 16, term.position / 16)
+            for peer, term in expected.items()
+        )
+    assert differing <= 0.02 * 40 * 7
+    assert sum(found.own > 0.0) > 4
+    assert sum(found.side > 0.0) > 2
 
 
 @pytest.mark.slow
 def test_both_engines_agree_in_swarms_of_fifteen() -> None:
-    check_same(LARGE, rounds=60, seed=20)
+    check_same([run_both(play(swarm, rounds=60, seed=20 + seed)) for seed, swarm in enumerate(LARGE)])
 
 
 def make_terms(weights: Sequence[float], own: Sequence[float], side: Sequence[float]) -> Terms:
