@@ -26,6 +26,7 @@ from benchmarks.robustness.standard import CellResult
 WIDTH: Final = 110
 _NEAR_ORACLE: Final = 0.02
 _ROTATING: Final = "rotating"
+_REGIME_NAMES: Final = {"none": "no gold", "gold": "gold 1 in 16", "camouflaged": "camouflaged"}
 _SHORT_NAMES: Final = {
     "canonical": "ours", "float": "float", "majority": "major", "weighted-vote": "wvote",
     "mean-rank": "mrank", "fortytwo": "42", "plain-bt": "plain", "crowd-bt": "crowd",
@@ -147,8 +148,8 @@ def print_main(grid: Grid, sizes: Sequence[int], design: str) -> None:
     for method in (OURS, OURS_FLOAT):
         if not any(method in shares for cells in grid.values() for shares in cells.values()):
             continue
-        print(f"{method + ':':<25}{'goal':>5}{'FULL':>5}" + "".join(f"{'gold ' + r:>17}" for r in REGIMES)
-              + f"{'plain-bt':>11}{'oracle':>11}")  # fmt: skip
+        regimes = "".join(f"{_REGIME_NAMES[regime]:>17}" for regime in REGIMES)
+        print(f"{method + ':':<25}{'goal':>5}{'FULL':>5}{regimes}{'plain-bt':>11}{'oracle':>11}")
         for row in list_rows(sizes):
             line = f"{row.size:>3} {row.attackers:>3} {row.label:<18}{format_share(row.goal):>5}"
             line += f"{format_share(row.full):>5}"
@@ -227,12 +228,12 @@ def print_trials(results: Sequence[TrialResult], methods: Sequence[str]) -> None
     """Print what lies beyond the study, table by table."""
     names = [*methods, ORACLE]
     for table in dict.fromkeys(result.trial.table for result in results):
-        print(f"\nN=15, {table}")
         rows = [result for result in results if result.trial.table == table]
         windows = list(rows[0].by_window)
-        head = f"{'':<22}{'mal':>4} {'design':<9}{'gold':<5}{'goal':>5}"
+        print(f"\nN=15, {table}" + (": ours, then the oracle, by rounds since" if len(windows) > 1 else ""))
+        head = f"{'':<20}{'mal':>4} {'design':<9}{'gold':<5}{'goal':>5}"
         if len(windows) > 1:
-            print(head + "".join(f"{window:>16}" for window in windows) + "   (ours, oracle)")
+            print(head + "".join(f"{window:>13}" for window in windows))
         else:
             print(head + "".join(f"{_SHORT_NAMES.get(name, name):>11}" for name in names))
         for result in rows:
@@ -243,7 +244,7 @@ def _format_trial(result: TrialResult, names: Sequence[str]) -> str:
     trial, cell = result.trial, result.trial.cell
     goal = "" if trial.goal is None else format_share(trial.goal)
     regime = "no" if cell.regime == "none" else "yes"
-    line = f"{trial.label:<22}{cell.attackers:>4} {cell.design:<9}{regime:<5}{goal:>5}"
+    line = f"{trial.label:<20}{cell.attackers:>4} {cell.design:<9}{regime:<5}{goal:>5}"
     for window, shares in result.by_window.items():
         if window == "all":
             first = shares[names[0]]
@@ -257,7 +258,7 @@ def _format_trial(result: TrialResult, names: Sequence[str]) -> str:
             is_judged = trial.goal is not None and window == "+16..40"
             mark = judge_goal(first, trial.goal) if is_judged and trial.goal is not None else ""
             text = f"{format_share(first.mean)}{format_error(first.error)}{mark} {format_share(oracle.mean)}"
-            line += f"{text:>16}"
+            line += f"{text:>13}"
     return line
 
 
@@ -297,4 +298,4 @@ def print_confidence(found: Sequence[Confidence]) -> None:
         cell = one.cell
         bins = [b for b in one.bins if b.count]
         text = "  ".join(f"{format_share(b.right)} ({format_share(b.claimed)}, {b.count})" for b in bins[-6:])
-        print(f"{cell.size:>3}/{cell.attackers:<2} {text}")
+        print(f"{cell.size:>3}/{cell.attackers:<2} {cell.attack_name:<9}{cell.design[0]} {text}")

@@ -10,15 +10,16 @@ import pytest
 
 from benchmarks.robustness.__main__ import main
 from benchmarks.robustness.attacks import ATTACKS, KNOWING, SIGNAL, TACTICAL, Attack
+from benchmarks.robustness.beyond import WINDOWS, TrialResult, list_trials
 from benchmarks.robustness.confidence import compute_ece, measure_confidence
-from benchmarks.robustness.dealt import list_dealt_cells, play_dealt
+from benchmarks.robustness.dealt import Dealt, list_dealt_cells, play_dealt
 from benchmarks.robustness.methods import CanonicalPlayer, create_methods, list_methods
 from benchmarks.robustness.play import Cell, Share, is_gold_round, play_cell
 from benchmarks.robustness.reproduce import reproduce
 from benchmarks.robustness.settings import CALLS, DESIGNS, STUDY, Design, Settings
 from benchmarks.robustness.standard import list_cells
 from benchmarks.robustness.swarm import PARTLY, PUSHED, RIGHT, Batch, Indices, Swarms, show_round
-from benchmarks.robustness.tables import judge_goal
+from benchmarks.robustness.tables import judge_goal, print_dealt, print_trials
 from ranking.standing import CanonicalRanker
 
 HONEST = Attack()
@@ -325,6 +326,26 @@ def test_command_prints_narrow_tables_and_writes_all_cells(
     first = report["main"][0]["methods"]
     assert set(first) == {"plain-bt", "oracle"}
     assert sum(first["oracle"]["counts"]) > 50
+
+
+def test_tables_beyond_the_study_fit_the_page_and_mark_missed_goals(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    share = Share((41, 44), (60, 61))
+    names = ("float", "majority", "plain-bt", "ema")
+    results = []
+    for trial in list_trials(count=2, seed=1, settings=Settings()):
+        windows = [name for name, _, _ in WINDOWS] if trial.table == "sleepers" else ["all"]
+        results.append(TrialResult(trial, {w: dict.fromkeys((*names, "oracle"), share) for w in windows}))
+    print_trials(results, names)
+    print_dealt(
+        [Dealt(cell, share, share) for cell in list_dealt_cells(count=2, seed=1, settings=Settings())]
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 110
+    signals = [line for line in lines if line.startswith("signal")]
+    assert len(signals) == 4
+    assert all(".70±.02- " in line for line in signals)
 
 
 @pytest.mark.parametrize("arguments", [["--methods", "astrology"], ["--n", "8"], ["--part", "nothing"]])
