@@ -13,8 +13,8 @@ from ranking.student import FREEDOM_MAX, compute_t_probability, compute_t_quanti
 
 CONTENDERS_MAX: Final = 256
 """Most items, the strongest, that may be drawn as the best; the chance of all others is given as 0."""
-DRAWS: Final = 8_192
-"""Draws behind each P(best): its standard error is at most .006."""
+DRAWS: Final = 4_096
+"""Draws behind each P(best): its standard error is at most .008."""
 _VARIANCE_MIN: Final = 1e-12
 
 
