@@ -10,7 +10,7 @@ from ranking.ballots import Q16, Comparison, JudgeTerms, gather_evidence
 from ranking.solver import Table, compute_log_strengths
 from ranking.tables import ODDS
 
-_CLASS_DOUBT_Q16: Final = 16384
+CLASS_DOUBT_Q16: Final = 16384
 """Odds, Q16, that every further class adds while judges are few: 1/4 over the square of their number."""
 
 
@@ -69,7 +69,7 @@ def compute_odds(z: int) -> int:
 
 def _compute_p_best(challenger_z: Sequence[int], judges: int) -> int:
     """Return P(leader is best), Q16, from the challengers' z (Q8)."""
-    doubt = len(challenger_z) * _CLASS_DOUBT_Q16 // max(judges, 1) ** 2
+    doubt = len(challenger_z) * CLASS_DOUBT_Q16 // max(judges, 1) ** 2
     return (1 << 32) // (Q16 + sum(map(compute_odds, challenger_z)) + doubt)
 
 
@@ -113,7 +113,7 @@ def compute_scores(
 ) -> Scores:
     """Rank classes from comparisons and authorship, identically on every machine.
 
-    1. Fit: 40 sweeps over all cells. 2. Refit without each judge: 8 warm sweeps. 3. Margins, their
+    1. Fit: 40 sweeps over all cells. 2. Refit without each judge: 8 or 4 warm sweeps. 3. Margins, their
     spread over the refits, z, P(best). 4. How many judges the leader hangs on.
 
     Args:
@@ -130,7 +130,7 @@ def compute_scores(
         ValueError: A seat, class, outcome or weight is out of bounds.
 
     Source:
-        `protocol.md`, "Scores and decision", engine version 1.
+        `protocol.md`, "Scores and decision", engine version 2.
     """
     evidence = gather_evidence(authors=authors, comparisons=comparisons, terms=terms)
     classes = evidence.classes

@@ -23,6 +23,10 @@ from ranking.tables import EXP, LOG, OFFSET_MAX
 
 SWEEPS: Final = 40
 SWEEPS_WARM: Final = 8
+"""Sweeps of a refit of at most CLASSES_FEW classes: there ties are likely, and must come out exact."""
+SWEEPS_WARM_MANY: Final = 4
+"""Sweeps of a refit of more classes; P(best) moves by less than .001 (docs/adr/0017)."""
+CLASSES_FEW: Final = 8
 STRENGTH_ONE: Final = 1 << 32
 """Strength 1 in Q32: where every class starts, and the anchor's for ever."""
 STRENGTH_MIN: Final = 1 << 16
@@ -179,7 +183,8 @@ class Table:
             start: Where the full fit ended; left as it is.
             removed: Cells to take out, each at most what the table holds.
         """
-        return self._iterate(self._make_rows(removed.items()), start.copy(), SWEEPS_WARM)
+        sweeps = SWEEPS_WARM if self.classes <= CLASSES_FEW else SWEEPS_WARM_MANY
+        return self._iterate(self._make_rows(removed.items()), start.copy(), sweeps)
 
     def _iterate(self, rows: Sequence[_Row], slots: Slots, sweeps: int) -> Slots:
         for _ in range(sweeps):

@@ -634,7 +634,7 @@ SETS: dict[str, Case] = {
     "ballot on the own class": Case(judge_own_class, 5),
     "ballot votes out of order": Case(lambda kit: votes_changed(kit, 0, lambda votes: votes[::-1]), 5),
     "ballot vote twice": Case(lambda kit: votes_changed(kit, 0, lambda votes: [votes[0], *votes]), 5),
-    "ballot of another engine": Case(lambda kit: kit.with_ballot(0, engine=2), 5),
+    "ballot of another engine": Case(lambda kit: kit.with_ballot(0, engine=3), 5),
     "ballot on another value": Case(lambda kit: kit.with_ballot(0, prev=b"p" * 32), 5),
     "ballot of another seat": Case(lambda kit: kit.with_ballot(0, votes=kit.get_ballot(1).votes), 5, "seven"),
 }

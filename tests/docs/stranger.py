@@ -283,7 +283,8 @@ class Ranking:
 
         self.order = order(self.logs)
         leader, judges = self.order[0], sorted({vote[0] for vote in votes if self._get_terms(vote[0])[0]})
-        refits = [[compute_log(s) for s in self._sweep(start, 8, without=judge)] for judge in judges]
+        sweeps = 8 if count <= 8 else 4
+        refits = [[compute_log(s) for s in self._sweep(start, sweeps, without=judge)] for judge in judges]
         self.judges = len(judges)
         self.is_stable = all(order(logs)[0] == leader for logs in refits)
         margins = [self.logs[leader] - log for log in self.logs]
@@ -517,7 +518,7 @@ class Round:
 
     def _open_ballot(self, seat: int, body: bytes) -> None:
         engine, prev, votes = as_list(decode(body), 3)
-        demand(as_int(engine) == 1 and prev == self.prev, "a ballot on something else")
+        demand(as_int(engine) == 2 and prev == self.prev, "a ballot on something else")
         open_pairs = iter([(left, right) for judge, left, right in self.dealt if judge == seat])
         for vote in as_list(votes):
             left, right, outcome = (as_int(part) for part in as_list(vote, 3))
