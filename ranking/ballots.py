@@ -132,7 +132,12 @@ def compute_owners(authors: Sequence[Sequence[int]]) -> dict[int, int]:
     return owners
 
 
-def _check_comparison(comparison: Comparison, classes: int) -> None:
+def check_comparison(comparison: Comparison, classes: int) -> None:
+    """Check a comparison against the number of classes.
+
+    Raises:
+        ValueError: Its judge, a class or its outcome is out of bounds.
+    """
     left, right, outcome = comparison.left, comparison.right, comparison.outcome
     if comparison.judge < 0:
         raise ValueError(f"a seat is at least 0, got judge {comparison.judge}")
@@ -194,7 +199,7 @@ def gather_evidence(
     classes = len(authors)
     by_judge: dict[int, Masses] = {}
     for comparison in comparisons:
-        _check_comparison(comparison, classes)
+        check_comparison(comparison, classes)
         judge = comparison.judge
         judge_terms = terms.get(judge, DEFAULT_TERMS)
         owned = [owners[seat] for seat in (judge, *judge_terms.allies) if seat in owners]

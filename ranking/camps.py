@@ -25,16 +25,16 @@ SPLIT_SLOW_Q8: Final = 230
 """Least split in the long memory that makes two camps, Q8 (.9). Honest swarms stay under .95 in 1,000."""
 SPLIT_FAST_Q8: Final = 384
 """The same in the short memory (1.5), which is noisier."""
-_FIT_PASSES: Final = 8
-_LOADING_MAX: Final = Q16 * 9 // 10
-_LOADING_MIN: Final = Q16 // 50
-_PRIOR_COUNT: Final = 64 * Q16
+FIT_PASSES: Final = 8
+LOADING_MAX: Final = Q16 * 9 // 10
+LOADING_MIN: Final = Q16 // 50
+PRIOR_COUNT_Q16: Final = 64 * Q16
 """Products worth of belief, Q16, that a judge is half as reliable as the reference."""
-_DOUBTFUL_Q8: Final = 640
+DOUBTFUL_Q8: Final = 640
 """A member whose preference for its camp is under 2.5 standard errors, Q8, does not decide a majority."""
-_GOLD_Q8: Final = 768
+GOLD_GAP_Q8: Final = 768
 """Standard errors, Q8, by which gold must tell two camps apart to override heads (3)."""
-_TIGHTER: Final = (5, 4)
+TIGHTER: Final = (5, 4)
 """Between camps of doubtful majority the one that agrees 5/4 as much within is the suspect."""
 
 Matrix = Sequence[Sequence[int]]
@@ -95,7 +95,7 @@ def compute_trust(table: Agreement, *, heads: Sequence[int], split_min_q8: int) 
     return Trust(
         reference=reference,
         outside=tuple(
-            is_other and _compute_preference(table, place, others, reference) >= _DOUBTFUL_Q8
+            is_other and _compute_preference(table, place, others, reference) >= DOUBTFUL_Q8
             for place, is_other in enumerate(others)
         ),
         split_q8=split_q8,
@@ -157,7 +157,7 @@ def _fit_loadings(table: Agreement, reference: Sequence[bool]) -> list[int]:
     judges = len(table.sums)
     members = [place for place in range(judges) if reference[place]]
     base = _compute_base(table, members)
-    prior = _PRIOR_COUNT * base * base >> 32
+    prior = PRIOR_COUNT_Q16 * base * base >> 32
     half_prior = prior * base << 15
     # Rows hold what a judge shares with members, itself left out.
     rows = []
@@ -169,16 +169,16 @@ def _fit_loadings(table: Agreement, reference: Sequence[bool]) -> list[int]:
         counts = [
             table.counts[place][column] * is_other for column, is_other in zip(members, others, strict=True)
         ]
-        rows.append((sums, counts, _LOADING_MIN if reference[place] else -_LOADING_MAX))
+        rows.append((sums, counts, LOADING_MIN if reference[place] else -LOADING_MAX))
     loadings = [base if is_member else 0 for is_member in reference]
-    for _ in range(_FIT_PASSES):
+    for _ in range(FIT_PASSES):
         seen = [loadings[place] for place in members]
         squares = list(map(mul, seen, seen))
         fresh = []
         for (sums, counts, lowest), before in zip(rows, loadings, strict=True):
             agreed, weight = sum(map(mul, sums, seen)), sum(map(mul, counts, squares))
             value = ((agreed << 16) + half_prior) // max((weight >> 16) + (prior << 16), 1)
-            fresh.append(max(lowest, min(_LOADING_MAX, (before + value) // 2)))
+            fresh.append(max(lowest, min(LOADING_MAX, (before + value) // 2)))
         loadings = fresh
     return loadings
 
@@ -222,7 +222,7 @@ def _choose_reference(table: Agreement, signs: Sequence[int], heads: Sequence[in
         larger, smaller = second, first
     if _is_doubtful(table, larger, smaller, heads):
         within_larger, within_smaller = _compute_within(table, larger), _compute_within(table, smaller)
-        if within_larger * _TIGHTER[1] > within_smaller * _TIGHTER[0]:
+        if within_larger * TIGHTER[1] > within_smaller * TIGHTER[0]:
             return smaller
     return larger
 
@@ -243,7 +243,7 @@ def _compare_gold(table: Agreement, first: Sequence[bool], second: Sequence[bool
         )
         variance += (spread << 48) // (count * count)
     gap = means[0] - means[1]
-    if gap * gap << 16 < _GOLD_Q8 * _GOLD_Q8 * variance:
+    if gap * gap << 16 < GOLD_GAP_Q8 * GOLD_GAP_Q8 * variance:
         return 0
     return 1 if gap > 0 else -1
 
@@ -256,7 +256,7 @@ def _is_doubtful(
     return 2 * size == total or any(
         is_member
         and 2 * (size - heads[place]) <= total
-        and _compute_preference(table, place, larger, smaller) < _DOUBTFUL_Q8
+        and _compute_preference(table, place, larger, smaller) < DOUBTFUL_Q8
         for place, is_member in enumerate(larger)
     )
 
@@ -289,5 +289,5 @@ def _compute_within(table: Agreement, camp: Sequence[bool]) -> int:
 def _compute_weights(loadings: Sequence[int], reference: Sequence[bool]) -> tuple[int, ...]:
     """Return loadings as weights: the reference's lower median is 1, none is below 0 or above 2, Q16."""
     members = sorted(loading for loading, is_member in zip(loadings, reference, strict=True) if is_member)
-    median = max(members[(len(members) - 1) // 2], _LOADING_MIN)
+    median = max(members[(len(members) - 1) // 2], LOADING_MIN)
     return tuple(max(0, min(2 * Q16, (loading << 16) // median)) for loading in loadings)

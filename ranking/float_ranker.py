@@ -15,8 +15,9 @@ from ranking.ballots import Q16
 from ranking.float_fit import Fit, fit_round
 from ranking.float_reputation import FloatReputation, Terms
 from ranking.float_round import Floats, Games, read_round
+from ranking.reputation import check_correct
 from ranking.rounds import Round, RoundRanking
-from ranking.scores import _CLASS_DOUBT_Q16
+from ranking.scores import CLASS_DOUBT_Q16
 from ranking.tables import ODDS
 
 _TIE_NATS: Final = 1e-9
@@ -25,7 +26,7 @@ _KNOTS: Final = np.arange(len(ODDS)) / 4.0
 _ODDS: Final = np.array(ODDS) / Q16
 _LEAST_ODDS: Final = 1.0 / Q16
 _LEAST_SPREAD: Final = 1.0 / Q16**2
-_CLASS_DOUBT: Final = _CLASS_DOUBT_Q16 / Q16
+_CLASS_DOUBT: Final = CLASS_DOUBT_Q16 / Q16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class FloatRanker:
 
     def learn(self, round_: Round, correct: tuple[int, ...] | None) -> None:
         """Take a round into account; see `Ranker.learn`."""
+        check_correct(correct, len(round_.authors))
         analysis = self._analyse(round_)
         self._latest = None
         self._reputation.learn(analysis.games, correct, analysis.fit.without)

@@ -14,15 +14,15 @@ from ranking.ballots import Q16
 from ranking.float_round import Booleans, Floats, Games, Integers
 from ranking.float_trust import Gold, compute_trust, get_lower_median
 from ranking.reputation import (
-    _GOLD_COUNT_MIN_Q16,
-    _GOLD_SHIFT,
-    _GOLD_SLACK_Q8,
-    _LEAN_SHIFT,
-    _LEAN_STEP,
-    _OWN_INERTIA_Q16,
-    _OWN_MAX_Q16,
-    _SIDE_INERTIA_Q16,
-    _SIDE_LEAN_MAX,
+    GOLD_COUNT_MIN_Q16,
+    GOLD_SHIFT,
+    GOLD_SLACK_Q8,
+    LEAN_SHIFT,
+    LEAN_STEP,
+    OWN_INERTIA_Q16,
+    OWN_MAX_Q16,
+    SIDE_INERTIA_Q16,
+    SIDE_LEAN_MAX,
 )
 
 _KEPT: Final = np.array(
@@ -30,16 +30,16 @@ _KEPT: Final = np.array(
 )[:, None, None]
 _SLOW_SUMS, _SLOW_COUNTS, _FAST_SUMS, _FAST_COUNTS = range(4)
 _GOLD, _GOLD_COUNT, _LEFT, _LEFT_COUNT, _OWN, _OWN_COUNT = range(6)
-_GOLD_KEPT: Final = 1.0 - 2.0**-_GOLD_SHIFT
-_LEAN_KEPT: Final = 1.0 - 2.0**-_LEAN_SHIFT
-_LEAN_STEP_NATS: Final = _LEAN_STEP / 16
-_SIDE_LEAN_MAX_NATS: Final = _SIDE_LEAN_MAX / 16
+_GOLD_KEPT: Final = 1.0 - 2.0**-GOLD_SHIFT
+_LEAN_KEPT: Final = 1.0 - 2.0**-LEAN_SHIFT
+_LEAN_STEP_NATS: Final = LEAN_STEP / 16
+_SIDE_LEAN_MAX_NATS: Final = SIDE_LEAN_MAX / 16
 _SIDE_NATS_A_SHARE: Final = 4.0
-_SIDE_INERTIA: Final = _SIDE_INERTIA_Q16 / Q16
-_OWN_INERTIA: Final = _OWN_INERTIA_Q16 / Q16
-_OWN_MAX: Final = _OWN_MAX_Q16 / Q16
-_GOLD_COUNT_MIN: Final = _GOLD_COUNT_MIN_Q16 / Q16
-_GOLD_SLACK: Final = _GOLD_SLACK_Q8 / 256
+_SIDE_INERTIA: Final = SIDE_INERTIA_Q16 / Q16
+_OWN_INERTIA: Final = OWN_INERTIA_Q16 / Q16
+_OWN_MAX: Final = OWN_MAX_Q16 / Q16
+_GOLD_COUNT_MIN: Final = GOLD_COUNT_MIN_Q16 / Q16
+_GOLD_SLACK: Final = GOLD_SLACK_Q8 / 256
 _GOLD_MEDIAN_MIN: Final = 1 / 32
 _WEIGHT_MAX: Final = 2.0
 _ROOM_FIRST: Final = 16

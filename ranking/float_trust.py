@@ -11,24 +11,24 @@ import numpy as np
 
 from ranking.ballots import Q16
 from ranking.camps import (
-    _DOUBTFUL_Q8,
-    _FIT_PASSES,
-    _GOLD_Q8,
-    _LOADING_MAX,
-    _LOADING_MIN,
-    _PRIOR_COUNT,
-    _TIGHTER,
+    DOUBTFUL_Q8,
+    FIT_PASSES,
+    GOLD_GAP_Q8,
+    LOADING_MAX,
+    LOADING_MIN,
+    PRIOR_COUNT_Q16,
     SPLIT_FAST_Q8,
     SPLIT_SLOW_Q8,
+    TIGHTER,
 )
 from ranking.float_round import Booleans, Floats, Integers
 
 _Q8: Final = 256
-_DOUBTFUL: Final = _DOUBTFUL_Q8 / _Q8
-_GOLD: Final = _GOLD_Q8 / _Q8
-_PRIOR: Final = _PRIOR_COUNT / Q16
-_MAX: Final = _LOADING_MAX / Q16
-_MIN: Final = _LOADING_MIN / Q16
+_DOUBTFUL: Final = DOUBTFUL_Q8 / _Q8
+_GOLD: Final = GOLD_GAP_Q8 / _Q8
+_PRIOR: Final = PRIOR_COUNT_Q16 / Q16
+_MAX: Final = LOADING_MAX / Q16
+_MIN: Final = LOADING_MIN / Q16
 _BASE_MIN: Final = 0.01
 _WEIGHT_MAX: Final = 2.0
 _TIE: Final = 1e-9
@@ -184,7 +184,7 @@ def _fit_loadings(sums: Floats, counts: Floats, reference: Booleans) -> Floats:
     above, below = parts
     columns, products = factors[..., None], parts[..., None]
     lowest = np.where(reference, _MIN, -_MAX)
-    for _ in range(_FIT_PASSES):
+    for _ in range(FIT_PASSES):
         np.multiply(loadings, loadings, out=squares)
         np.matmul(table, columns, out=products)
         np.add(parts, priors, out=parts)
@@ -217,7 +217,7 @@ def _choose_reference(table: Table, gold: Gold, signs: Floats, heads: Floats) ->
         larger, smaller = second, first
     if _is_doubtful(table, larger, smaller, heads):
         within_larger, within_smaller = _compute_within(table, larger), _compute_within(table, smaller)
-        if within_larger * _TIGHTER[1] > within_smaller * _TIGHTER[0]:
+        if within_larger * TIGHTER[1] > within_smaller * TIGHTER[0]:
             return smaller
     return larger
 

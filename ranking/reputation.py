@@ -29,7 +29,14 @@ from ranking.agreement import (
     compute_net_votes,
     compute_truth_votes,
 )
-from ranking.ballots import Q16, Comparison, JudgeTerms, compute_owners, gather_evidence
+from ranking.ballots import (
+    Q16,
+    Comparison,
+    JudgeTerms,
+    check_comparison,
+    compute_owners,
+    gather_evidence,
+)
 from ranking.camps import SPLIT_FAST_Q8, SPLIT_SLOW_Q8, Agreement, Trust, compute_trust
 from ranking.solver import Table
 from ranking.tables import EXP, OFFSET_MAX
@@ -39,17 +46,17 @@ PEERS_MAX: Final = 64
 _COUNT_MAX: Final = 1 << 48
 """Bound of every count in a state that was written down; real ones stay far below."""
 _ROUNDING: Final = 1 << 10
-_GOLD_SHIFT: Final = 7
-_LEAN_SHIFT: Final = 6
-_LEAN_STEP: Final = 8
+GOLD_SHIFT: Final = 7
+LEAN_SHIFT: Final = 6
+LEAN_STEP: Final = 8
 """Leans are used in whole steps of 8 sixteenths of a nat."""
-_OWN_MAX_Q16: Final = 6 * Q16
-_OWN_INERTIA_Q16: Final = 4 * Q16
-_SIDE_INERTIA_Q16: Final = 32 * Q16
-_SIDE_LEAN_MAX: Final = 32
-_GOLD_COUNT_MIN_Q16: Final = 16 * Q16
+OWN_MAX_Q16: Final = 6 * Q16
+OWN_INERTIA_Q16: Final = 4 * Q16
+SIDE_INERTIA_Q16: Final = 32 * Q16
+SIDE_LEAN_MAX: Final = 32
+GOLD_COUNT_MIN_Q16: Final = 16 * Q16
 """Products with the truth before gold may lower a weight."""
-_GOLD_SLACK_Q8: Final = 384
+GOLD_SLACK_Q8: Final = 384
 """Standard errors, Q8, that gold gives a judge the benefit of (1.5)."""
 
 
@@ -118,6 +125,8 @@ def compute_terms(reputation: Reputation, peers: Sequence[int]) -> dict[int, Jud
         reputation: What earlier rounds taught.
         peers: Peer at each seat, no peer twice.
     """
+    if not peers:
+        return {}
     slow, fast = compute_trusts(reputation, peers)
     weights = [
         min(long, short) if is_outside else long
@@ -130,7 +139,7 @@ def compute_terms(reputation: Reputation, peers: Sequence[int]) -> dict[int, Jud
         terms[seat] = JudgeTerms(
             weight_q16=min(weights[seat], caps[seat]),
             position=_compute_side_lean(record),
-            own_or_ally=(record.own >> 12) // _LEAN_STEP * _LEAN_STEP,
+            own_or_ally=(record.own >> 12) // LEAN_STEP * LEAN_STEP,
         )
     return terms
 
@@ -181,7 +190,7 @@ def _compute_gold_caps(reputation: Reputation, peers: Sequence[int], trust: Trus
     known = sorted(
         mean
         for mean, record, is_member in zip(means, records, trust.reference, strict=True)
-        if is_member and record.gold_count >= _GOLD_COUNT_MIN_Q16
+        if is_member and record.gold_count >= GOLD_COUNT_MIN_Q16
     )
     median = known[(len(known) - 1) // 2] if known else 0
     if median < Q16 // 32:
@@ -190,18 +199,28 @@ def _compute_gold_caps(reputation: Reputation, peers: Sequence[int], trust: Trus
 
 
 def _compute_gold_cap(record: Record, mean: int, median: int) -> int:
-    if record.gold_count < _GOLD_COUNT_MIN_Q16:
+    if record.gold_count < GOLD_COUNT_MIN_Q16:
         return 2 * Q16
     # A net vote is at most 1: its variance at most 1. The root of a count in Q16 has 8 bits of fraction.
-    slack = (_GOLD_SLACK_Q8 << 16) // max(isqrt(record.gold_count), 1)
+    slack = (GOLD_SLACK_Q8 << 16) // max(isqrt(record.gold_count), 1)
     return max(0, min(2 * Q16, ((mean + slack) << 16) // median))
 
 
 def _compute_side_lean(record: Record) -> int:
     """Return the lean to the left side, 1/16 nat, in whole steps: 4 nats for each share beyond one half."""
-    lean = 64 * record.left // (record.left_count + _SIDE_INERTIA_Q16)
-    steps = abs(lean) // _LEAN_STEP * _LEAN_STEP
-    return min(steps, _SIDE_LEAN_MAX) * (1 if lean > 0 else -1)
+    lean = 64 * record.left // (record.left_count + SIDE_INERTIA_Q16)
+    steps = abs(lean) // LEAN_STEP * LEAN_STEP
+    return min(steps, SIDE_LEAN_MAX) * (1 if lean > 0 else -1)
+
+
+def check_correct(correct: Sequence[int] | None, classes: int) -> None:
+    """Check the truth of a round against its number of classes.
+
+    Raises:
+        ValueError: It names a class that there is not.
+    """
+    if any(not 0 <= index < classes for index in correct or ()):
+        raise ValueError(f"right classes are among 0..{classes - 1}, got {list(correct or ())}")
 
 
 def update_reputation(
@@ -221,6 +240,9 @@ def update_reputation(
         raise ValueError(f"a peer sits once in a round, got peers {list(past.peers)}")
     classes = len(past.authors)
     owners = compute_owners(past.authors)
+    for one in past.comparisons:
+        check_comparison(one, classes)
+    check_correct(past.correct, classes)
     votes = compute_net_votes(past.comparisons, classes=classes)
     seats = tuple(votes.by_judge)
     bonds = dict(reputation.bonds)
@@ -243,8 +265,8 @@ def update_reputation(
             products = sum(a * b for a, b in zip(votes.by_judge[seat], truth, strict=True)) >> 8
             count = votes.seen[seat].bit_count() << 16
             record = record._replace(
-                gold=record.gold - (record.gold >> _GOLD_SHIFT) + products,
-                gold_count=record.gold_count - (record.gold_count >> _GOLD_SHIFT) + count,
+                gold=record.gold - (record.gold >> GOLD_SHIFT) + products,
+                gold_count=record.gold_count - (record.gold_count >> GOLD_SHIFT) + count,
             )
         records[peer] = record
     return Reputation(records, bonds)
@@ -253,8 +275,8 @@ def update_reputation(
 def _learn_side(record: Record, own_verdicts: Sequence[Comparison]) -> Record:
     gained = sum(one.outcome - Q16 // 2 for one in own_verdicts)
     return record._replace(
-        left=record.left - (record.left >> _LEAN_SHIFT) + gained,
-        left_count=record.left_count - (record.left_count >> _LEAN_SHIFT) + (len(own_verdicts) << 16),
+        left=record.left - (record.left >> LEAN_SHIFT) + gained,
+        left_count=record.left_count - (record.left_count >> LEAN_SHIFT) + (len(own_verdicts) << 16),
     )
 
 
@@ -290,7 +312,7 @@ def _learn_own(
 def _move_own(
     record: Record, verdicts: Sequence[Comparison], owned: int, strengths: Sequence[int]
 ) -> tuple[int, int]:
-    pull, information = 0, record.own_count - (record.own_count >> _LEAN_SHIFT)
+    pull, information = 0, record.own_count - (record.own_count >> LEAN_SHIFT)
     factor = EXP[OFFSET_MAX + (record.own >> 12)]
     for one in verdicts:
         other = one.right if one.left == owned else one.left
@@ -299,8 +321,8 @@ def _move_own(
         expected = (favoured << 16) // (favoured + strengths[other])
         pull += outcome - expected
         information += expected * (Q16 - expected) >> 16
-    own = record.own + (pull << 16) // (information + _OWN_INERTIA_Q16)
-    return max(0, min(_OWN_MAX_Q16, own)), information
+    own = record.own + (pull << 16) // (information + OWN_INERTIA_Q16)
+    return max(0, min(OWN_MAX_Q16, own)), information
 
 
 def to_numbers(reputation: Reputation) -> tuple[tuple[int, ...], ...]:
@@ -349,7 +371,7 @@ def _is_record(record: Record) -> bool:
     return (
         _is_mean(record.gold, record.gold_count)
         and _is_mean(record.left, record.left_count)
-        and 0 <= record.own <= _OWN_MAX_Q16
+        and 0 <= record.own <= OWN_MAX_Q16
         and 0 <= record.own_count < _COUNT_MAX
     )
 

@@ -61,11 +61,12 @@ class CanonicalRanker:
 
     def __init__(self) -> None:
         self.reputation: Reputation = create_reputation()
+        self._terms: tuple[tuple[int, ...], dict[int, JudgeTerms]] = ((), {})
 
     def rank(self, round_: Round) -> RoundRanking:
         """Rank a round; see `Ranker.rank`."""
         seated = seat_round(round_)
-        terms = compute_terms(self.reputation, seated.peers)
+        terms = self._get_terms(seated.peers)
         scores = compute_scores(
             authors=seated.authors, comparisons=seated.comparisons, terms=terms, seed=round_.seed
         )
@@ -79,7 +80,15 @@ class CanonicalRanker:
 
     def learn(self, round_: Round, correct: tuple[int, ...] | None) -> None:
         """Take a round into account; see `Ranker.learn`."""
-        self.reputation = update_reputation(self.reputation, make_past(seat_round(round_), correct))
+        past = make_past(seat_round(round_), correct)
+        self.reputation = update_reputation(self.reputation, past, terms=self._get_terms(past.peers))
+        self._terms = ((), {})
+
+    def _get_terms(self, peers: tuple[int, ...]) -> dict[int, JudgeTerms]:
+        """Return the terms of these peers; a round that is ranked, then learnt, needs them twice."""
+        if self._terms[0] != peers:
+            self._terms = (peers, compute_terms(self.reputation, peers))
+        return self._terms[1]
 
 
 def make_past(seated: Seated, correct: tuple[int, ...] | None) -> PastRound:

@@ -230,23 +230,6 @@ def test_a_round_is_laid_out_in_one_order() -> None:
         assert games.outcome == pytest.approx([0.2, 0.7, 0.95, 0.5], abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        Round(seed=b"", authors=(), verdicts=()),
-        Round(seed=b"", authors=((0,), (1,)), verdicts=(Verdict(0, 0, 5, 0.5),)),
-        Round(seed=b"", authors=((0,), (1,)), verdicts=(Verdict(2, 1, 1, 0.5),)),
-    ],
-)
-def test_a_bad_round_teaches_nothing(bad: Round) -> None:
-    ranker = FloatRanker()
-    one = play(Swarm(), rounds=1, seed=1)[0].round_
-    expected = ranker.rank(one)
-    with pytest.raises(ValueError, match=r"at least one class|two of 2 classes"):
-        ranker.learn(bad, None)
-    assert ranker.rank(one) == expected
-
-
 def test_two_hundred_peers_are_ranked() -> None:
     swarm = Swarm(peers=200, calls=4, liars=tuple(range(60)))
     ranker = FloatRanker()

@@ -204,6 +204,18 @@ def test_a_round_that_breaks_a_bound_is_refused_and_forgotten(engine: Engine, na
     expected = ranker.rank(last.round_)
     with pytest.raises(ValueError, match=message):
         ranker.rank(bad)
+    with pytest.raises(ValueError, match=message):
+        ranker.learn(bad, None)
+    assert ranker.rank(last.round_) == expected
+
+
+def test_a_truth_that_names_no_candidate_is_refused_and_teaches_nothing(engine: Engine) -> None:
+    *before, last = play(SWARM, rounds=5, seed=10)
+    ranker = create_ranker(engine)
+    run(ranker, before)
+    expected = ranker.rank(last.round_)
+    with pytest.raises(ValueError, match="right classes are among 0"):
+        ranker.learn(last.round_, (0, 99))
     assert ranker.rank(last.round_) == expected
 
 
