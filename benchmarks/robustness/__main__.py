@@ -13,6 +13,7 @@ from benchmarks.robustness import tables
 from benchmarks.robustness.beyond import TrialResult, list_trials, play_trials
 from benchmarks.robustness.confidence import Confidence, list_confidence_cells, measure_confidences
 from benchmarks.robustness.dealt import Dealt, list_dealt_cells, play_dealt_cells
+from benchmarks.robustness.goals import pool
 from benchmarks.robustness.methods import OURS, OURS_FLOAT, create_methods, list_methods
 from benchmarks.robustness.report import make_report
 from benchmarks.robustness.reproduce import Reproduced, reproduce
@@ -173,17 +174,14 @@ def _run_main(plan: Plan, settings: Settings, names: Sequence[str], clock: _Cloc
         if not (plan.is_quick and cell.regime != "none")
     ]
     results = list(play_cells(cells, create_methods(names), clock))
-    grid = tables.pool(results)
+    grid = pool(results)
     for design in plan.designs:
         tables.print_main(grid, plan.sizes, design)
     for design in plan.designs:
         tables.print_baselines(grid, plan.sizes, design, names)
     for ours in (OURS, OURS_FLOAT):
         if ours in names:
-            short = tables.list_shortfalls(grid, plan.sizes, ours)
-            print(f"\n{ours} falls short in {len(short)} comparisons" + (":" if short else ""))
-            for line in short:
-                print(line)
+            tables.print_shortfalls(grid, plan.sizes, ours)
     return results
 
 

@@ -2,39 +2,35 @@
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 from benchmarks.robustness.beyond import TrialResult
 from benchmarks.robustness.confidence import GOAL_ACCUSED, GOAL_ECE, Confidence
 from benchmarks.robustness.dealt import Dealt
-from benchmarks.robustness.methods import ORACLE, OURS, OURS_FLOAT
-from benchmarks.robustness.play import Share
-from benchmarks.robustness.reproduce import COLUMNS, TOLERANCE, Reproduced
-from benchmarks.robustness.settings import (
-    ATTACKERS,
-    GOALS,
-    GOALS_ROTATING,
-    REGIMES,
-    STUDY,
-    STUDY_FULL_ROTATING,
-    Settings,
+from benchmarks.robustness.goals import (
+    ROTATING,
+    Grid,
+    Row,
+    Shares,
+    compute_mean,
+    get_worst,
+    judge_goal,
+    list_rows,
+    list_shortfalls,
 )
-from benchmarks.robustness.standard import CellResult
+from benchmarks.robustness.methods import ORACLE, OURS, OURS_FLOAT
+from benchmarks.robustness.reproduce import COLUMNS, TOLERANCE, Reproduced
+from benchmarks.robustness.settings import ATTACKERS, GOALS, GOALS_ROTATING, REGIMES, Settings
 
 WIDTH: Final = 110
-_NEAR_ORACLE: Final = 0.02
-_ROTATING: Final = "rotating"
 _REGIME_NAMES: Final = {"none": "no gold", "gold": "gold 1 in 16", "camouflaged": "camouflaged"}
 _SHORT_NAMES: Final = {
     "canonical": "ours", "float": "float", "majority": "major", "weighted-vote": "wvote",
     "mean-rank": "mrank", "fortytwo": "42", "plain-bt": "plain", "crowd-bt": "crowd",
     "rank-centrality": "rankc",
 }  # fmt: skip
-
-Grid = Mapping[tuple[int, int, str, str], Mapping[str, Mapping[str, Share]]]
-"""(size, attackers, design, regime) -> attack -> method -> share."""
 
 
 def format_share(value: float) -> str:
@@ -48,72 +44,6 @@ def format_share(value: float) -> str:
 def format_error(value: float) -> str:
     """Write ±.01, nothing for NaN."""
     return "" if math.isnan(value) else "±" + format_share(value)
-
-
-def judge_goal(share: Share, goal: float) -> str:
-    """Return "+" where the goal is met, "~" where it is missed by at most two standard errors, else "-"."""
-    if share.mean >= goal:
-        return "+"
-    return "~" if goal - share.mean <= 2.0 * share.error else "-"
-
-
-def pool(results: Sequence[CellResult]) -> Grid:
-    """Put results of all seeds together, by cell and attack."""
-    grid: dict[tuple[int, int, str, str], dict[str, dict[str, Share]]] = {}
-    for result in results:
-        cell = result.cell
-        by_attack = grid.setdefault((cell.size, cell.attackers, cell.design, cell.regime), {})
-        methods = by_attack.setdefault(cell.attack_name, {})
-        for name, share in result.shares.items():
-            before = methods.get(name, Share((), ()))
-            methods[name] = Share(before.hits + share.hits, before.counts + share.counts)
-    return grid
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the main table: attacks of one level, and what they are held to."""
-
-    size: int
-    attackers: int
-    label: str
-    goal: float
-    full: float
-    is_rotating: bool
-    must_near_oracle: bool
-
-    def select(self, by_attack: Mapping[str, Mapping[str, Share]], method: str) -> list[Share]:
-        """Return a method's shares under the attacks of this row."""
-        split = self.attackers == ATTACKERS[self.size][3]
-        return [
-            shares[method]
-            for name, shares in by_attack.items()
-            if method in shares and (not split or (name == _ROTATING) == self.is_rotating)
-        ]
-
-
-def list_rows(sizes: Sequence[int]) -> Iterator[Row]:
-    """Yield the rows of the main table."""
-    full = {(row.size, row.attackers): row.full for row in STUDY}
-    labels = ("honest", "worst of 7", "worst of 7", "not rotating")
-    for size in sizes:
-        for level, attackers in enumerate(ATTACKERS[size]):
-            yield Row(
-                size, attackers, labels[level], GOALS[size][level], full[size, attackers],
-                is_rotating=False, must_near_oracle=level < 3,
-            )  # fmt: skip
-        yield Row(
-            size, ATTACKERS[size][3], "rotating", GOALS_ROTATING[size], STUDY_FULL_ROTATING[size],
-            is_rotating=True, must_near_oracle=False,
-        )  # fmt: skip
-
-
-def _worst(shares: Sequence[Share]) -> Share:
-    return min(shares, key=lambda share: share.mean)
-
-
-def _mean(shares: Sequence[Share]) -> float:
-    return sum(share.mean for share in shares) / len(shares)
 
 
 def _print_wrapped(text: str) -> None:
@@ -160,17 +90,19 @@ def print_main(grid: Grid, sizes: Sequence[int], design: str) -> None:
             for other in ("plain-bt", ORACLE):
                 shares = row.select(cells, other)
                 text = (
-                    f"{format_share(_worst(shares).mean)} ({format_share(_mean(shares))})" if shares else ""
+                    f"{format_share(get_worst(shares).mean)} ({format_share(compute_mean(shares))})"
+                    if shares
+                    else ""
                 )
                 line += f"{text:>11}"
             print(line)
 
 
-def _format_ours(row: Row, shares: Sequence[Share]) -> str:
+def _format_ours(row: Row, shares: Shares) -> str:
     if not shares:
         return f"{'':>17}"
-    worst = _worst(shares)
-    text = f"{format_share(worst.mean)}{format_error(worst.error)} ({format_share(_mean(shares))})"
+    worst = get_worst(shares)
+    text = f"{format_share(worst.mean)}{format_error(worst.error)} ({format_share(compute_mean(shares))})"
     return f"{text:>15} {judge_goal(worst, row.goal)}"
 
 
@@ -185,43 +117,25 @@ def print_baselines(grid: Grid, sizes: Sequence[int], design: str, methods: Sequ
             line = f"{row.size:>3} {row.attackers:>3} {row.label:<15}"
             for name in names:
                 shares = row.select(cells, name)
-                value = float("nan") if not shares else _mean(shares) if is_mean else _worst(shares).mean
+                value = (
+                    float("nan")
+                    if not shares
+                    else compute_mean(shares)
+                    if is_mean
+                    else get_worst(shares).mean
+                )
                 line += f"{format_share(value):>7}"
             print(line)
 
 
-def list_shortfalls(grid: Grid, sizes: Sequence[int], method: str) -> list[str]:
-    """Return what falls short: of goals, FULL, the oracle up to 30 %, plain BT against rotating shills."""
-    found = []
-    for (size, attackers, design, regime), cells in grid.items():
-        for row in list_rows(sizes):
-            if (row.size, row.attackers) != (size, attackers):
-                continue
-            shares = row.select(cells, method)
-            if not shares:
-                continue
-            worst = _worst(shares)
-            for name, bound in _list_bounds(row, cells, grid, design):
-                if worst.mean < bound:
-                    found.append(
-                        f"{size}/{attackers} {row.label}, {design}, gold {regime}: {worst.mean:.3f}"
-                        f"{format_error(worst.error)} under {name} {bound:.3f}"
-                        f"{' (within 2 errors)' if judge_goal(worst, bound) == '~' else ''}"
-                    )
-    return found
-
-
-def _list_bounds(
-    row: Row, cells: Mapping[str, Mapping[str, Share]], grid: Grid, design: str
-) -> list[tuple[str, float]]:
-    bounds = [("the goal", row.goal), ("FULL", row.full)]
-    oracle = row.select(cells, ORACLE)
-    if row.must_near_oracle and oracle:
-        bounds.append(("the oracle less .02", _worst(oracle).mean - _NEAR_ORACLE))
-    plain = row.select(grid.get((row.size, row.attackers, design, "none"), {}), "plain-bt")
-    if row.is_rotating and plain:
-        bounds.append(("plain BT", _worst(plain).mean))
-    return bounds
+def print_shortfalls(grid: Grid, sizes: Sequence[int], method: str) -> None:
+    """Print what falls short, a line each."""
+    found = list_shortfalls(grid, sizes, method)
+    print(f"\n{method} falls short in {len(found)} comparisons" + (":" if found else ""))
+    for one in found:
+        where = f"{one.row.size}/{one.row.attackers} {one.row.label}, {one.design}, gold {one.regime}"
+        print(f"{where}: {one.attack} is {one.below:.3f}{format_error(one.error)} below {one.bound}"
+              + (" (within 2 errors)" if one.below <= 2.0 * one.error else ""))  # fmt: skip
 
 
 def print_trials(results: Sequence[TrialResult], methods: Sequence[str]) -> None:
@@ -268,7 +182,7 @@ def print_dealt(found: Sequence[Dealt]) -> None:
     for one in found:
         cell, goals = one.cell, GOALS[one.cell.size]
         goal = goals[ATTACKERS[cell.size].index(cell.attackers)]
-        if cell.attack_name == _ROTATING and cell.attackers == ATTACKERS[cell.size][3]:
+        if cell.attack_name == ROTATING and cell.attackers == ATTACKERS[cell.size][3]:
             goal = GOALS_ROTATING[cell.size]
         ours = format_share(one.ours.mean) + format_error(one.ours.error)
         oracle = format_share(one.oracle.mean) + format_error(one.oracle.error)

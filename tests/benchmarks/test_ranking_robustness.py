@@ -13,13 +13,14 @@ from benchmarks.robustness.attacks import ATTACKS, KNOWING, SIGNAL, TACTICAL, At
 from benchmarks.robustness.beyond import WINDOWS, TrialResult, list_trials
 from benchmarks.robustness.confidence import compute_ece, measure_confidence
 from benchmarks.robustness.dealt import Dealt, list_dealt_cells, play_dealt
+from benchmarks.robustness.goals import judge_goal, list_shortfalls, pool, subtract
 from benchmarks.robustness.methods import CanonicalPlayer, create_methods, list_methods
 from benchmarks.robustness.play import Cell, Share, is_gold_round, play_cell
 from benchmarks.robustness.reproduce import reproduce
 from benchmarks.robustness.settings import CALLS, DESIGNS, STUDY, Design, Settings
-from benchmarks.robustness.standard import list_cells
+from benchmarks.robustness.standard import CellResult, list_cells
 from benchmarks.robustness.swarm import PARTLY, PUSHED, RIGHT, Batch, Indices, Swarms, show_round
-from benchmarks.robustness.tables import judge_goal, print_dealt, print_trials
+from benchmarks.robustness.tables import print_dealt, print_trials
 from ranking.standing import CanonicalRanker
 
 HONEST = Attack()
@@ -274,6 +275,41 @@ def test_goals_are_met_missed_narrowly_or_missed() -> None:
     assert judge_goal(share, 0.7) == "~"
     assert judge_goal(share, 0.9) == "-"
     assert judge_goal(Share((5,), (10,)), 0.6) == "-"
+
+
+def test_shortfalls_are_found_against_goal_and_against_methods_on_the_same_rounds() -> None:
+    cells = [
+        cell
+        for cell in list_cells((7,), counts={7: 2}, seed=1, settings=Settings(), designs=("merged",))
+        if cell.regime == "none"
+    ]
+    good, poor, plain = Share((45, 46), (50, 50)), Share((10, 12), (50, 50)), Share((30, 31), (50, 50))
+    results = [
+        CellResult(
+            cell,
+            {
+                "canonical": poor if (cell.attackers, cell.attack_name) == (3, "rotating") else good,
+                "plain-bt": plain,
+                "oracle": good,
+            },
+        )
+        for cell in cells
+    ]
+    found = list_shortfalls(pool(results), (7,), "canonical")
+    assert {(one.attack, one.bound) for one in found} == {
+        ("rotating", "the goal"),
+        ("rotating", "FULL"),
+        ("rotating", "plain BT"),
+    }
+    against_plain = next(one for one in found if one.bound == "plain BT")
+    assert against_plain.below == pytest.approx(0.39)
+    doubled = pool([*results, *results])
+    assert doubled[7, 0, "merged", "none"]["none"]["oracle"] == Share((45, 46, 45, 46), (50, 50, 50, 50))
+    assert (
+        list_shortfalls(pool([CellResult(r.cell, {"oracle": good}) for r in results]), (7,), "oracle") == []
+    )
+    with pytest.raises(ValueError, match="same rounds"):
+        subtract(good, Share((45, 46), (50, 51)))
 
 
 def test_calibration_error_of_good_and_of_boastful_claims() -> None:
