@@ -1,14 +1,14 @@
 """Whether P(best) can be believed, and how often honest judges are accused."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from benchmarks.robustness.attacks import ATTACKS, COLLUDE, ROTATING, TACTICAL, Attack
+from benchmarks.robustness.attacks import ATTACKS, Attack
 from benchmarks.robustness.play import Cell, is_gold_round
-from benchmarks.robustness.settings import ROUNDS, Design, Settings
+from benchmarks.robustness.settings import Design, Settings
 from benchmarks.robustness.standard import Progress
 from benchmarks.robustness.swarm import Swarms, View, show_round
 from ranking.reputation import compute_trusts
@@ -20,6 +20,9 @@ GOAL_ACCUSED: Final = 1.0
 """Accusations in 1,000 ordered pairs of honest judges."""
 WEIGHT_MIN: Final = 0.25
 """A judge that weighs less counts as accused."""
+STATED_ERROR_SD: Final = 0.3
+"""Error that all judges share as the study states it. P(best) takes judges to err independently: how far it
+can be believed hangs on this figure more than on any other."""
 CALIBRATED_AFTER: Final = 20
 """P(best) is looked at from the next round on: a young swarm has learnt little."""
 
@@ -39,7 +42,8 @@ class Confidence:
 
     Attributes:
         cell: What was played.
-        bins: By P(best) of the leader, equal widths, where there were two classes or more and a right one.
+        bins: By P(best) of the leader, equal widths, where there were two classes or more and a right one;
+            empty where answers are not merged, for there right ones share P(best).
         ece: Expected calibration error: mean over bins, by count, of |claimed - right|.
         ece_error: Its standard error, jackknife over swarms; NaN with one.
         honest_judge_rounds: Honest judges times rounds.
@@ -65,27 +69,36 @@ class Confidence:
 def list_confidence_cells(
     sizes: Sequence[int], *, count: int, seed: int, settings: Settings, designs: Sequence[Design]
 ) -> Iterator[Cell]:
-    """Yield honest swarms of every size and design, then hostile ones of 15."""
+    """Yield honest swarms of every size and design, with smaller shared errors too, then hostile ones of 15.
+
+    Args:
+        sizes: Swarm sizes.
+        count: Swarms of 31 and hostile ones; of the smaller twice as many.
+        seed: The same for all.
+        settings: The generative model.
+        designs: Which designs.
+    """
     for design in designs:
         for size in sizes:
-            yield Cell(
+            cell = Cell(
                 size=size, attackers=0, attack_name="none", attack=Attack(), design=design, regime="none",
-                count=count, seed=seed, settings=settings,
+                count=count * (1 if size > 15 else 2), seed=seed, settings=settings,
             )  # fmt: skip
-    if 15 in sizes:
-        hostile = {"collude": (4, COLLUDE), "tactical": (7, TACTICAL), "rotating": (7, ROTATING),
-                   "shill": (7, ATTACKS["shill"])}  # fmt: skip
-        for name, (attackers, attack) in hostile.items():
-            yield Cell(
-                size=15, attackers=attackers, attack_name=name, attack=attack, design=designs[0],
-                regime="none", count=max(2, count // 2), seed=seed, settings=settings,
-            )  # fmt: skip
+            yield cell
+            if design == "merged":
+                yield replace(cell, settings=replace(settings, class_error_sd=STATED_ERROR_SD))
+            if (design, size) == ("merged", 15):
+                for attackers, name in ((4, "collude"), (7, "tactical"), (7, "rotating"), (7, "shill")):
+                    yield replace(
+                        cell, attackers=attackers, attack_name=name, attack=ATTACKS[name], count=count
+                    )
 
 
 class _Books:
     """Tallies of one cell."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, has_claims: bool) -> None:
+        self._has_claims = has_claims
         self.claims: list[list[tuple[float, bool]]] = [[] for _ in range(count)]
         self.judge_rounds = self.light = self.outside = 0
         self.pairs: list[tuple[int, int, int]] = []
@@ -96,7 +109,12 @@ class _Books:
         if number <= CALIBRATED_AFTER:
             return
         ranking = ranker.rank(shown.round_)
-        if ranking.p_best is not None and len(shown.round_.authors) > 1 and shown.correct:
+        if (
+            self._has_claims
+            and ranking.p_best is not None
+            and len(shown.round_.authors) > 1
+            and shown.correct
+        ):
             leader = ranking.order[0]
             self.claims[swarm].append((ranking.p_best[leader], leader in shown.correct))
         peers = tuple(sorted(ranking.weights))
@@ -119,9 +137,9 @@ def measure_confidence(cell: Cell) -> Confidence:
         count=cell.count, seed=cell.seed,
     )  # fmt: skip
     rankers = [CanonicalRanker() for _ in range(cell.count)]
-    books = _Books(cell.count)
+    books = _Books(cell.count, has_claims=swarms.is_merged)
     honest = [np.flatnonzero(~row).tolist() for row in swarms.is_attacker]
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, cell.rounds + 1):
         is_gold = is_gold_round(number) and cell.regime != "none"
         batch = swarms.play(is_truce=is_gold and cell.regime == "camouflaged")
         for swarm, ranker in enumerate(rankers):
@@ -142,7 +160,7 @@ def _summarise(cell: Cell, books: _Books) -> Confidence:
     ]
     mean = sum(without) / swarms
     spread = sum((value - mean) ** 2 for value in without) * (swarms - 1) / swarms
-    last = [(hit, total) for number, hit, total in books.pairs if number == ROUNDS]
+    last = [(hit, total) for number, hit, total in books.pairs if number == cell.rounds]
     return Confidence(
         cell=cell,
         bins=bin_claims(claims),

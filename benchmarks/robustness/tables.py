@@ -196,20 +196,24 @@ def print_confidence(found: Sequence[Confidence]) -> None:
           f"ECE <= {GOAL_ECE}")  # fmt: skip
     print("False accusations: weight < .25; outside the reference camp; goal "
           f"<= {GOAL_ACCUSED:.0f} in 1,000 ordered pairs")  # fmt: skip
-    print(f"{'N':>3}{'mal':>4} {'attack':<9}{'design':<9}{'rounds':>7}{'ECE':>14}{'judge-rounds':>14}"
-          f"{'light/1000':>12}{'outside/1000':>14}{'pairs':>7}{'at 200':>8}")  # fmt: skip
+    print(f"{'N':>3}{'mal':>4} {'attack':<9}{'design':<9}{'shared':>6}{'rounds':>7}{'ECE':>14}"
+          f"{'judge-rounds':>14}{'light/1000':>12}{'outside/1000':>14}{'pairs':>7}{'at 200':>8}")  # fmt: skip
     for one in found:
         cell = one.cell
         rounds = sum(one_bin.count for one_bin in one.bins)
-        ece = f"{one.ece:.3f}" + ("" if math.isnan(one.ece_error) else f"±{one.ece_error:.3f}")
-        if not cell.attackers:
+        ece = "-" if math.isnan(one.ece) else f"{one.ece:.3f}±{one.ece_error:.3f}"
+        if not (cell.attackers or math.isnan(one.ece)):
             ece += " +" if one.ece <= GOAL_ECE else " -"
-        print(f"{cell.size:>3}{cell.attackers:>4} {cell.attack_name:<9}{cell.design:<9}{rounds:>7}{ece:>14}"
-              f"{one.honest_judge_rounds:>14}{1e3 * one.light:>12.2f}{1e3 * one.outside:>14.2f}"
+        shared = cell.settings.class_error_sd
+        print(f"{cell.size:>3}{cell.attackers:>4} {cell.attack_name:<9}{cell.design:<9}{shared:>6}{rounds:>7}"
+              f"{ece:>14}{one.honest_judge_rounds:>14}{1e3 * one.light:>12.2f}{1e3 * one.outside:>14.2f}"
               f"{one.accused_pairs:>7.2f}{one.accused_pairs_last:>8.2f}")  # fmt: skip
     print("\nReliability, bins of P(best): share right where rounds fell (mean P over the bin, rounds)")
     for one in found:
         cell = one.cell
         bins = [b for b in one.bins if b.count]
-        text = "  ".join(f"{format_share(b.right)} ({format_share(b.claimed)}, {b.count})" for b in bins[-6:])
-        print(f"{cell.size:>3}/{cell.attackers:<2} {cell.attack_name:<9}{cell.design[0]} {text}")
+        if not bins:
+            continue
+        text = "  ".join(f"{format_share(b.right)} ({format_share(b.claimed)}, {b.count})" for b in bins[-5:])
+        shared = cell.settings.class_error_sd
+        print(f"{cell.size:>3}/{cell.attackers:<2} {cell.attack_name:<9}{shared:<5} {text}")

@@ -215,7 +215,7 @@ def test_a_coalition_on_a_signal_agrees_with_the_signal_only() -> None:
 def test_study_is_reproduced_within_wide_bounds() -> None:
     rows = {
         row.row.attackers: row
-        for row in reproduce((7,), swarms=8, seed=11, settings=Settings(), progress=lambda _: None)
+        for row in reproduce((7,), swarms=6, seed=11, settings=Settings(), progress=lambda _: None)
     }
     assert set(rows) == {row.attackers for row in STUDY if row.size == 7}
     for row in rows.values():
@@ -325,7 +325,14 @@ def test_honest_judges_are_seldom_accused_and_p_best_is_no_fantasy() -> None:
     assert found.ece < 0.15
     assert found.light < 0.15
     assert found.accused_pairs < 100
-    assert found.honest_judge_rounds > 1000
+    assert found.honest_judge_rounds > 700
+
+
+def test_p_best_is_not_judged_where_right_answers_share_it() -> None:
+    cell = replace(create_cell(HONEST, attackers=0, count=2), design="unmerged", rounds=24)
+    found = measure_confidence(cell)
+    assert math.isnan(found.ece)
+    assert found.honest_judge_rounds == 2 * 7 * 4
 
 
 def test_main_table_has_every_attack_at_every_level() -> None:
