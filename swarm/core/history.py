@@ -29,7 +29,6 @@ DERIVED_MAX = 16  # standings computed and remembered; one costs about what rank
 FETCHES_MAX = 4  # receipts on their way at once, RECEIPT_BYTES_MAX each
 FETCHES_PER_QUESTION_MAX = 2  # so that one silent sender costs no time
 FETCH_MS_MAX = 2_000  # a sender that is silent for so long makes room for another
-FETCHED_MAX = 64  # late chunks of the last so many fetches are no fault
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -79,7 +78,6 @@ class History:
     bases: OrderedDict[bytes, Base] = field(default_factory=OrderedDict)
     derived: OrderedDict[tuple[bytes, bytes], OpenedStanding] = field(default_factory=OrderedDict)
     fetches: dict[PeerKey, Fetch] = field(default_factory=dict)
-    fetched: OrderedDict[tuple[PeerKey, bytes], None] = field(default_factory=OrderedDict)
 
     def derive(self, base: Base, truth: GoldOpening | None) -> OpenedStanding:
         """Return the standing after a finished round; remembered, since every asker's question needs it.
@@ -129,16 +127,13 @@ class History:
         if sender in self.fetches:
             return False
         self.fetches[sender] = Fetch(ask, round_id, base, now_ms)
-        self.fetched[sender, base] = None
-        _limit(self.fetched, FETCHED_MAX)
         return True
 
-    def is_fetched(self, base: bytes, sender: PeerKey) -> bool:
-        """Say whether `sender` was asked for the receipt of `base`, lately."""
-        return (sender, base) in self.fetched
-
     def take_chunk(self, chunk: ReceiptChunk, sender: PeerKey, now_ms: int) -> Fetch | None:
-        """Take a piece of a receipt; returns its fetch, None where the piece comes late or twice.
+        """Take a piece of a receipt; returns its fetch, None where the piece comes late, twice or unasked.
+
+        Who was asked before this node restarted answers in good faith: a piece that nothing waits for is no
+        fault.
 
         Raises:
             PeerError: It does not fit what came before; its fetch is given up.

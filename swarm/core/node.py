@@ -262,9 +262,9 @@ def _dispatch(state: NodeState, message: Message, received: Received) -> list[Ac
             | BodyRequest()
         ):
             return _on_seat_message(state, message, received)
-        case ReceiptChunk(round_id) if state.history.is_fetched(round_id, received.sender):
+        case ReceiptChunk():
             return _on_chunk(state, message, received.sender, received.at_ms)
-        case ReceiptChunk() | RoundClosed() | ProgressMessage() | RefusalMessage():
+        case RoundClosed() | ProgressMessage() | RefusalMessage():
             own = state.config.signer.key
             if any(seat.asker == own for seat in state.seats.values()):
                 return []  # this node's owner asks under the same key, over a link of its own

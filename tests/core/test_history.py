@@ -19,6 +19,7 @@ from consensus.messages import (
 )
 from consensus.question import compute_round_id, sign_question
 from consensus.standing import Standing
+from sim_net.recorder import Recorder
 from sim_net.world import World
 from swarm.core.actions import Action, Emit, Penalise
 from swarm.core.history import (
@@ -56,6 +57,17 @@ def close_all(world: World, message: StandingAskMessage, *, at_ms: int = 120_000
     return {key: closed.result for key, closed in asking.closed.items()}
 
 
+def watch_fetches(world: World) -> Callable[[], list[tuple[int, bytes | None]]]:
+    """Return what lists the receipts that were fetched from now on: which node, which round."""
+    recorder = Recorder(world)
+
+    def list_fetches() -> list[tuple[int, bytes | None]]:
+        events = [(one.node, one.emit) for one in recorder.events]
+        return [(node, emit.round_id) for node, emit in events if emit.event == "receipt_fetched"]
+
+    return list_fetches
+
+
 def get_key(world: World, index: int) -> PeerKey:
     return world.nodes[index].signer.key
 
@@ -68,22 +80,23 @@ def receive(world: World, index: int, sender: PeerKey, data: bytes) -> list[Acti
 def test_all_nodes_that_took_part_take_the_next_question_at_once() -> None:
     world = play_gold(seed=1)
     message = make_next(world, open_round(world.get_receipt()))
+    list_fetches = watch_fetches(world)
     results = close_all(world, message)
     assert len(results) == 7
     assert len(set(results.values())) == 1
-    assert all(not node.state.history.fetched for node in world.nodes)
+    assert list_fetches() == []
 
 
 def test_a_node_that_missed_the_round_fetches_its_receipt_and_takes_part() -> None:
     world = play_gold(seed=1, down=[LATE])
     before = open_round(world.get_receipt())
     world.restart(LATE)
+    list_fetches = watch_fetches(world)
     results = close_all(world, make_next(world, before))
     assert len(results) == 7
     assert len(set(results.values())) == 1
-    history = world.nodes[LATE].state.history
-    assert list(history.bases) == [before.facts.round_id]
-    assert all(base == before.facts.round_id for _, base in history.fetched)
+    assert list(world.nodes[LATE].state.history.bases) == [before.facts.round_id]
+    assert dict.fromkeys(list_fetches()) == {(LATE, before.facts.round_id): None}
 
 
 def test_a_node_that_restarted_reads_the_round_from_its_disk() -> None:
@@ -91,12 +104,12 @@ def test_a_node_that_restarted_reads_the_round_from_its_disk() -> None:
     before = open_round(world.get_receipt())
     world.crash(LATE)
     world.restart(LATE)
+    list_fetches = watch_fetches(world)
     results = close_all(world, make_next(world, before))
     assert len(results) == 7
     assert len(set(results.values())) == 1
-    history = world.nodes[LATE].state.history
-    assert list(history.bases) == [before.facts.round_id]
-    assert not history.fetched
+    assert list(world.nodes[LATE].state.history.bases) == [before.facts.round_id]
+    assert list_fetches() == []
 
 
 def test_a_node_that_dies_in_the_round_goes_on_with_the_same_weights() -> None:
@@ -121,10 +134,11 @@ def test_a_damaged_receipt_on_disk_is_fetched_anew() -> None:
     place = (Table.RECEIPT, before.facts.round_id, b"")
     rows[place] = dataclasses.replace(rows[place], value=rows[place].value[:-1])
     world.restart(LATE)
+    list_fetches = watch_fetches(world)
     results = close_all(world, make_next(world, before))
     assert len(set(results.values())) == 1
     assert len(results) == 7
-    assert world.nodes[LATE].state.history.fetched
+    assert (LATE, before.facts.round_id) in list_fetches()
 
 
 def refuse(world: World, message: AskMessage | StandingAskMessage) -> tuple[str, list[Action]]:
@@ -262,12 +276,21 @@ def test_the_sound_receipt_of_another_round_is_refused(*, is_same_network: bool)
     assert expected in get_penalties(actions)[0].reason
 
 
-def test_a_piece_that_nobody_asked_for_is_a_fault() -> None:
+def test_a_piece_that_nothing_waits_for_is_dropped_and_no_fault() -> None:
     world, _, receipt = ask_late_node()
     base = open_round(receipt).facts.round_id
     for sender, round_id in ((get_key(world, 1), base), (world.asker.key, b"r" * 32)):
-        actions = receive(world, LATE, sender, encode(ReceiptChunk(round_id, 0, 1, receipt)))
-        assert [penalty.key for penalty in get_penalties(actions)] == [sender]
+        assert receive(world, LATE, sender, encode(ReceiptChunk(round_id, 0, 1, receipt))) == []
+    assert world.nodes[LATE].state.history.bases == {}
+
+
+def test_the_answer_to_what_was_asked_before_a_restart_is_no_fault() -> None:
+    world, message, receipt = ask_late_node()
+    base = open_round(receipt).facts.round_id
+    world.restart(LATE)
+    assert receive(world, LATE, world.asker.key, encode(ReceiptChunk(base, 0, 1, receipt))) == []
+    again = receive(world, LATE, world.asker.key, encode(message))
+    assert get_sent(again) == [ReceiptRequest(base, 0)]
 
 
 def test_fetches_are_few_and_silent_senders_make_room() -> None:

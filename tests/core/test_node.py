@@ -297,7 +297,6 @@ def test_only_so_many_rounds_are_open_at_once() -> None:
     "message",
     [
         RoundClosed(b"r" * 32, b"v" * 32, 0),
-        ReceiptChunk(b"r" * 32, 0, 1, b""),
         ProgressMessage(b"r" * 32, 0, 0, 0),
         RefusalMessage(b"r" * 32, b"no"),
     ],
