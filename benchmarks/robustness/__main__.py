@@ -38,21 +38,24 @@ class Plan:
         confidence: Swarms a cell.
         seeds: Seeds of the main table; the other parts take the first.
         is_quick: Whether gold, fewer attackers than 45 % beyond the study, and dealt pairs are left out.
+        canonical_size_max: Largest swarm that the canonical engine is played on in the main table, beside the
+            float engine; it takes several times as long.
     """
 
     sizes: tuple[int, ...]
     designs: tuple[Design, ...] = DESIGNS
     parts: tuple[str, ...] = PARTS
     main: dict[int, int]
-    reproduce: int = 60
-    beyond: int = 3
-    dealt: int = 3
-    confidence: int = 6
+    reproduce: int = 40
+    beyond: int = 2
+    dealt: int = 2
+    confidence: int = 3
     seeds: tuple[int, ...] = (1,)
     is_quick: bool = False
+    canonical_size_max: int = 7
 
 
-FULL: Final = Plan(sizes=(7, 15, 31), main={7: 5, 15: 3, 31: 2})
+FULL: Final = Plan(sizes=(7, 15, 31), main={7: 4, 15: 3, 31: 2})
 QUICK: Final = Plan(
     sizes=(7,), designs=("merged",), main={7: 2, 15: 1, 31: 1}, reproduce=4, beyond=1, confidence=2,
     is_quick=True,
@@ -102,6 +105,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
         plan = replace(plan, sizes=options.n)
     if options.seeds:
         plan = replace(plan, seeds=options.seeds)
+    if options.methods:
+        plan = replace(plan, canonical_size_max=max(CALLS))
     if options.swarms:
         counts = dict.fromkeys(plan.main, options.swarms)
         plan = replace(
@@ -173,7 +178,12 @@ def _run_main(plan: Plan, settings: Settings, names: Sequence[str], clock: _Cloc
         )
         if not (plan.is_quick and cell.regime != "none")
     ]
-    results = list(play_cells(cells, create_methods(names), clock))
+    every = create_methods(names)
+    fewer = [method for method in every if method.name != OURS or OURS_FLOAT not in names]
+    results: list[CellResult] = []
+    for size in plan.sizes:
+        chosen = every if size <= plan.canonical_size_max else fewer
+        results += play_cells([cell for cell in cells if cell.size == size], chosen, clock)
     grid = pool(results)
     for design in plan.designs:
         tables.print_main(grid, plan.sizes, design)

@@ -81,6 +81,8 @@ def print_main(grid: Grid, sizes: Sequence[int], design: str) -> None:
         regimes = "".join(f"{_REGIME_NAMES[regime]:>17}" for regime in REGIMES)
         print(f"{method + ':':<25}{'goal':>5}{'FULL':>5}{regimes}{'plain-bt':>11}{'oracle':>11}")
         for row in list_rows(sizes):
+            if not row.select(grid.get((row.size, row.attackers, design, "none"), {}), method):
+                continue
             line = f"{row.size:>3} {row.attackers:>3} {row.label:<18}{format_share(row.goal):>5}"
             line += f"{format_share(row.full):>5}"
             for regime in REGIMES:
