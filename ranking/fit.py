@@ -66,7 +66,7 @@ def _is_dense(table: ComparisonTable) -> bool:
 def make_pair_likelihood(table: ComparisonTable) -> PairLikelihood:
     """Sum a table's rows into a matrix of pairs."""
     size = len(table.items)
-    key = table.left * np.int32(size) + table.right
+    key = (table.left * np.int32(size) + table.right).astype(np.intp)
     weight = None if table.has_unit_weights else table.weight
     win = table.outcome if weight is None else table.outcome * weight
     # Both by the order in which a pair was shown; `played` holds integers where weights are 1.
@@ -159,7 +159,7 @@ def fit_strengths(
             with a normal prior around 0 of LEANING_PRECISION.
 
     Returns:
-        The fit, within about 1e-8 nats of the mode.
+        The fit, within 1e-6 nats of the mode, as a rule within 1e-8.
 
     Raises:
         ValueError: Offsets are missing, not numbers or too large; the message names the first such row.

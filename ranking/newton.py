@@ -14,7 +14,7 @@ from ranking.comparisons import Floats
 
 NEWTON_STEPS_MAX: Final = 1_000
 """As a rule 3 to 6 are enough; damped steps towards strengths a thousand nats apart are some hundreds."""
-STEP_TOLERANCE_NATS: Final = 1e-5
+STEP_TOLERANCE_NATS: Final = 5e-4
 """A step this small is the last: Newton's next one would move nothing by more than about its square."""
 SAFE_SPREAD_NATS: Final = 1.0
 """A full step that changes no logit by more than this always climbs; larger ones are damped."""
@@ -148,7 +148,7 @@ class Information:
     def compute_matrix(self) -> Floats:
         """Return it in full, shape (parameters, parameters); positive definite."""
         matrix = self.curvature.compute_matrix()
-        matrix[np.diag_indices(len(self.prior))] += self.prior
+        np.einsum("ii->i", matrix)[:] += self.prior  # a view of the diagonal
         return matrix
 
     def solve(self, right: Floats) -> Floats:
@@ -231,7 +231,7 @@ def find_mode(likelihood: Likelihood, prior: PriorTerms) -> Mode:
         prior: Priors, which make the posterior strictly concave.
 
     Returns:
-        The mode; with the strengths within about 1e-9 nats of the true one.
+        The mode, within 1e-6 nats of the true one, as a rule within 1e-8.
 
     Raises:
         ArithmeticError: The steps did not become small. The posterior is strictly concave, so this means

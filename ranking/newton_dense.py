@@ -41,7 +41,7 @@ class PairCurvature:
         """Return it in full, shape (items, items)."""
         matrix = self.scaled * -self.odds
         matrix *= self.odds[:, None]
-        matrix[np.diag_indices(len(self.odds))] += self.diagonal
+        np.einsum("ii->i", matrix)[:] += self.diagonal  # a view of the diagonal
         return matrix
 
 
