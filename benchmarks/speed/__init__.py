@@ -1,0 +1,1 @@
+"""Parts of `benchmarks.ranking_speed`: the worker that times one library, and the others' environment."""
