@@ -20,6 +20,10 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglo
 CLI_PAGE = ROOT / "docs" / "cli.md"
 SLOW_MARK = "<!-- needs the embedded model -->\n"
 HELP_COLUMNS = 100
+READERS_FILES = {  # what a reader of the pages has at hand
+    "questions.txt": "What is 7 times 12?\nHow many days has a week?\n",
+    "votes.csv": "judge,left,right,outcome\nana,tea,coffee,1\nben,coffee,water,.8\nana,water,tea,0\n",
+}
 
 
 def render_help() -> str:
@@ -63,6 +67,8 @@ def run_command(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
 def test_documented_commands_run(tmp_path: Path) -> None:
     lines = find_commands(slow=False)
     assert len(lines) >= 5
+    for name, text in READERS_FILES.items():
+        (tmp_path / name).write_text(text)
     for line in lines:  # in order: a later one reads what an earlier one wrote
         done = run_command(line, tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
