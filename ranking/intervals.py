@@ -81,7 +81,7 @@ def compute_intervals(
 
     Raises:
         ValueError: The fit is of another table, or level or seed is out of bounds.
-        ArithmeticError: A linear system did not settle.
+        ArithmeticError: A linear system is singular in float64, or did not settle.
 
     Source:
         t quantiles for clustered errors: Cameron and Miller, J. Human Resources 50 (2015).

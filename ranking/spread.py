@@ -101,7 +101,19 @@ def compute_spread(table: ComparisonTable, fit: StrengthFit, *, is_model_only: b
         fit: Their fit.
         is_model_only: Whether to take every row as independent and the model as true, rather than judges as
             independent. With fewer than two judges that have mass it is so in any case.
+
+    Raises:
+        ArithmeticError: A linear system is singular in float64, or does not settle.
     """
+    try:
+        return _compute(table, fit, is_model_only=is_model_only)
+    except np.linalg.LinAlgError as exc:
+        raise ArithmeticError(
+            "the information matrix is singular in float64: no errors can be given"
+        ) from exc
+
+
+def _compute(table: ComparisonTable, fit: StrengthFit, *, is_model_only: bool) -> Spread:
     has_leanings = fit.leanings is not None
     point = fit.strengths if fit.leanings is None else np.concatenate([fit.strengths, fit.leanings])
     posterior = make_posterior(

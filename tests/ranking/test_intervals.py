@@ -1,6 +1,7 @@
 """Intervals against closed forms, refits without each judge, and coverage on drawn judges."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from ranking import spread as spread_module
 from ranking.comparisons import ComparisonTable, Floats, create_empty_table, create_table
 from ranking.fit import fit_strengths
 from ranking.intervals import DRAWS, Intervals, compute_intervals
-from ranking.newton import AnchorPrior
+from ranking.newton import AnchorPrior, GaussianPrior
 from ranking.spread import compute_spread
 from ranking.student import compute_t_probability, compute_t_quantile
 
@@ -301,6 +302,16 @@ def test_bad_arguments_are_refused() -> None:
     fewer = create_table(items=table.items, judges=("j",), judge=[0], left=[0], right=[1], outcome=[1.0])
     with pytest.raises(ValueError, match="of 1 judges, got one of 6"):
         compute_intervals(fewer, fit_strengths(table, is_leaning_estimated=True))
+
+
+def test_what_float64_cannot_invert_is_an_arithmetic_error() -> None:
+    table = create_table(
+        items=("a", "b"), judges=("j",), judge=[0], left=[0], right=[1], outcome=[0.5], weight=[1e12]
+    )
+    fit = fit_strengths(table)
+    assert compute_intervals(table, fit).exact == 2
+    with pytest.raises(ArithmeticError, match="singular"):
+        compute_intervals(table, replace(fit, prior=GaussianPrior(1e-9)))
 
 
 # -- Student's t ---------------------------------------------------------------------------------------
