@@ -20,6 +20,8 @@ DENSE_ITEMS_MAX: Final = 4_000
 DENSE_CELLS_A_ROW_MAX: Final = 4
 """A matrix with more cells than this for each comparison costs more than the list of comparisons."""
 DENSE_CELLS_ALWAYS: Final = 4_096
+PAIR_BLOCK_ROWS_MIN: Final = 1 << 13
+"""Rows summed at a time, at least; more where the matrix is larger."""
 LEANING_PRECISION: Final = 2.0
 """Precision of the normal prior around 0 of a judge's leaning to the left, nats^-2."""
 OFFSET_MAX_NATS: Final = 100.0
@@ -64,16 +66,23 @@ def _is_dense(table: ComparisonTable) -> bool:
 
 
 def make_pair_likelihood(table: ComparisonTable) -> PairLikelihood:
-    """Sum a table's rows into a matrix of pairs."""
+    """Sum a table's rows into a matrix of pairs, in blocks: fresh memory would cost more than the sums."""
     size = len(table.items)
-    key = (table.left * np.int32(size) + table.right).astype(np.intp)
-    weight = None if table.has_unit_weights else table.weight
-    win = table.outcome if weight is None else table.outcome * weight
-    # Both by the order in which a pair was shown; `played` holds integers where weights are 1.
-    played = np.bincount(key, weight, size * size).reshape(size, size)
-    won_left = np.bincount(key, win, size * size).reshape(size, size)
+    cells = size * size
+    # Both by the order in which a pair was shown: left item, then right item.
+    played, won_left = np.zeros((size, size)), np.zeros((size, size))
+    length = max(PAIR_BLOCK_ROWS_MIN, cells)
+    keys = np.empty(min(length, table.rows), dtype=np.intp)
+    for first in range(0, table.rows, length):
+        span = slice(first, first + length)
+        key = np.multiply(table.left[span], size, out=keys[: len(table.left[span])])
+        key += table.right[span]
+        weight = None if table.has_unit_weights else table.weight[span]
+        played += np.bincount(key, weight, cells).reshape(size, size)
+        win = table.outcome[span] if weight is None else table.outcome[span] * weight
+        won_left += np.bincount(key, win, cells).reshape(size, size)
     won = won_left.sum(axis=1) + played.sum(axis=0) - won_left.sum(axis=0)
-    return PairLikelihood(won, np.add(played, played.T, dtype=np.float64))
+    return PairLikelihood(won, played + played.T)
 
 
 def make_rows(table: ComparisonTable, offsets: Floats | None, *, has_leanings: bool) -> Rows:

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from ranking import fit as fit_module
 from ranking import newton, newton_sparse
 from ranking.comparisons import ComparisonTable, Floats, create_table
-from ranking.fit import make_posterior
+from ranking.fit import make_pair_likelihood, make_posterior
 from ranking.newton import AnchorPrior, GaussianPrior, PriorTerms, evaluate_posterior, find_mode
 from ranking.newton_dense import PairLikelihood
 from ranking.newton_sparse import RowLikelihood, Rows, compute_probability, merge_rows
@@ -80,6 +81,24 @@ def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = likelihood.evaluate(point)
     assert np.allclose(whole.gradient, parts.gradient, atol=1e-12)
     assert np.allclose(whole.curvature.compute_matrix(), parts.curvature.compute_matrix(), atol=1e-12)
+
+
+def test_a_matrix_of_pairs_holds_what_the_rows_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = draw_table(6, items=5, rows=333)
+    whole = make_pair_likelihood(table)
+    monkeypatch.setattr(fit_module, "PAIR_BLOCK_ROWS_MIN", 1)
+    parts = make_pair_likelihood(table)
+    won, games = np.zeros(5), np.zeros((5, 5))
+    for left, right, outcome, weight in zip(
+        table.left, table.right, table.outcome, table.weight, strict=True
+    ):
+        won[left] += weight * outcome
+        won[right] += weight * (1.0 - outcome)
+        games[left, right] += weight
+        games[right, left] += weight
+    for found in (whole, parts):
+        assert np.allclose(found.won, won, atol=1e-12)
+        assert np.allclose(found.games, games, atol=1e-12)
 
 
 def test_rows_of_a_pair_are_merged_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
