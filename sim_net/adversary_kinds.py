@@ -47,8 +47,16 @@ _PUSHERS = Key(
 )
 
 
+_BEHAVES_ON_GOLD = Key(
+    name="behaves_on_gold",
+    form=Form.FLAG,
+    about="Honest on gold questions, which it recognises.",
+    default=False,
+)
+
+
 def _judging(about: str, *options: Key) -> AdversaryKind:
-    return AdversaryKind(about=about, is_byzantine=False, options=options)
+    return AdversaryKind(about=about, is_byzantine=False, options=(*options, _BEHAVES_ON_GOLD))
 
 
 ADVERSARY_KINDS: Mapping[str, AdversaryKind] = MappingProxyType(
@@ -130,6 +138,12 @@ ADVERSARY_KINDS: Mapping[str, AdversaryKind] = MappingProxyType(
         "early-bird": AdversaryKind(about="Speaks of the next step before it has begun."),
         "equivocating-asker": AdversaryKind(
             about="The asker signs two questions under one number, and shows each to half of the network.",
+            is_byzantine=False,
+            is_peer=False,
+            options=(_integer("every", "Which questions: one in so many.", 1, ROUNDS_MAX, 1),),
+        ),
+        "history-forger": AdversaryKind(
+            about="The asker makes up what earlier rounds taught, and asks on that.",
             is_byzantine=False,
             is_peer=False,
             options=(_integer("every", "Which questions: one in so many.", 1, ROUNDS_MAX, 1),),

@@ -1,8 +1,13 @@
-"""A simulated asker: sends questions, fetches receipts, and believes only those that verify."""
+"""A simulated asker: sends questions, fetches receipts, and believes only those that verify.
+
+It gives the receipt of an earlier round to whoever asks for it, as a question that builds on one needs.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from consensus.decision import DecisionEngine
 from consensus.encoding import encode
@@ -15,12 +20,15 @@ from consensus.messages import (
     ReceiptRequest,
     RoundClosed,
     SignedQuestion,
+    StandingAskMessage,
     decode_message,
 )
 from consensus.question import Question, compute_round_id, sign_question
 from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.verify import VerifiedRound, verify_receipt
 from swarm.core.node import CHUNK_BYTES
+from swarm.core.receipts import make_chunk
+from swarm.edge.past import Backing
 
 if TYPE_CHECKING:
     from sim_net.world import World
@@ -36,6 +44,7 @@ class Asking:
     """One question under way.
 
     Attributes:
+        backing: What the question builds on; None where that is nothing.
         closed: What each node said how the round ended.
         receipt: The first receipt that verified.
     """
@@ -43,6 +52,7 @@ class Asking:
     question: Question
     round_id: bytes
     asked_ms: int
+    backing: Backing | None = None
     closed: dict[PeerKey, RoundClosed] = field(default_factory=dict)
     chunks: dict[PeerKey, dict[int, bytes]] = field(default_factory=dict)
     lies: list[PeerKey] = field(default_factory=list)
@@ -71,6 +81,8 @@ class SimAsker:
         self.is_honest = True
         self.asked: dict[bytes, Asking] = {}
         self.sort: Sorter = lambda signed, _: dict.fromkeys(range(len(world.nodes)), signed)
+        # What its questions build on; an asker that makes histories up replaces it.
+        self.choose_backing: Callable[[Backing], Backing] = lambda backing: backing
         # Its own, apart from the nodes': they check what it believes.
         self.verifier = Verifier()
         self.engine = DecisionEngine()
@@ -85,10 +97,18 @@ class SimAsker:
         """The question asked last."""
         return next(reversed(self.asked.values()), None)
 
-    def ask(self, question: Question) -> Asking:
-        """Send a question to every node, again and again until a receipt has come."""
+    def ask(self, question: Question, *, backing: Backing | None = None) -> Asking:
+        """Send a question to every node, again and again until a receipt has come.
+
+        Args:
+            question: Its header is the network id.
+            backing: What it builds on; its header is then that standing's digest.
+        """
+        if backing is not None:
+            backing = self.choose_backing(backing)
+            question = msgspec.structs.replace(question, header=backing.standing.digest)
         signed = sign_question(question, self.signer, self.network)
-        asking = Asking(question, compute_round_id(signed.payload), self.world.now_ms)
+        asking = Asking(question, compute_round_id(signed.payload), self.world.now_ms, backing)
         self.asked.setdefault(asking.round_id, asking)
         self._repeat(self.asked[asking.round_id], self.sort(signed, question), 0)
         return self.asked[asking.round_id]
@@ -97,7 +117,7 @@ class SimAsker:
         if count and (asking.receipt is not None or count > REPEATS_MAX):
             return
         for index, signed in sorted_.items():
-            self.world.carry_from_asker(index, encode(AskMessage(signed)))
+            self.world.carry_from_asker(index, _encode_ask(signed, asking.backing))
         for key in asking.closed:
             if asking.lies.count(key) <= LIES_MAX:
                 self._fetch(asking, key)
@@ -119,8 +139,21 @@ class SimAsker:
                     self._fetch(asking, key)
             case ReceiptChunk(round_id) if round_id in self.asked:
                 self._on_chunk(self.asked[round_id], key, message)
+            case ReceiptRequest(round_id, index) if round_id in self.asked:
+                self._serve(node, key, round_id, index)
             case _:
                 pass  # progress and refusals are for people
+
+    def _serve(self, node: int, key: PeerKey, round_id: bytes, index: int) -> None:
+        """Give a node that missed it a piece of a receipt that a question builds on."""
+        receipt = self.asked[round_id].receipt
+        if receipt is None:
+            return
+        try:
+            piece = make_chunk(key, round_id, index, receipt)
+        except PeerError:
+            return
+        self.world.carry_from_asker(node, piece.data)
 
     def _fetch(self, asking: Asking, key: PeerKey) -> None:
         wanted = len(asking.chunks.get(key, {}))
@@ -152,3 +185,9 @@ class SimAsker:
             return
         asking.receipt, asking.verified = data, verified
         asking.closed_ms = self.world.now_ms
+
+
+def _encode_ask(signed: SignedQuestion, backing: Backing | None) -> bytes:
+    return encode(
+        AskMessage(signed) if backing is None else StandingAskMessage(signed, backing.standing.data)
+    )

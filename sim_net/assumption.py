@@ -1,11 +1,11 @@
-"""What follows from a manifest: its committees, and whether they bear the Byzantine peers it has at most."""
+"""What follows from a manifest: its committees, whether they bear its Byzantine peers, and its standing."""
 
 from consensus.committee import compute_tolerated
 from consensus.genesis import SEATS_MAX
-from ranking.canonical import default_calls_per_peer
+from ranking.canonical import PEERS_MAX, default_calls_per_peer
 from sim_net.adversary_kinds import ADVERSARY_KINDS, compute_adversary_count, is_byzantine
 from sim_net.fault_kinds import FAULT_KINDS
-from sim_net.manifest import Manifest
+from sim_net.manifest import Manifest, SwarmSettings
 
 
 def compute_seats(manifest: Manifest) -> int:
@@ -16,6 +16,11 @@ def compute_seats(manifest: Manifest) -> int:
 def compute_calls(manifest: Manifest) -> int:
     """Return the judge calls that a peer may spend on a round."""
     return manifest.swarm.calls or default_calls_per_peer(compute_seats(manifest))
+
+
+def keeps_standing(swarm: SwarmSettings) -> bool:
+    """Say whether questions build on what earlier rounds taught."""
+    return swarm.standing != "off" and swarm.peers <= PEERS_MAX
 
 
 def compute_byzantine_max(manifest: Manifest) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from consensus.verify import VerifiedRound
-from sim_net.records import AnswerRow, ComparisonRow, MissingRow, RoundRow
-from sim_net.summary import JUDGE_WEIGHT, UNFINISHED, compute_majority, is_right
+from sim_net.records import AnswerRow, ComparisonRow, MissingRow, RoundRow, WeightRow
+from sim_net.summary import UNFINISHED, compute_majority, is_right
 from swarm.edge.report import RoundReport, create_report
 
 
@@ -21,6 +21,7 @@ class AskedQuestion:
     closed_ms: int | None
     seats: int
     bad_seats: int
+    is_gold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ def make_round_row(one: CertifiedRound, readers: Readers) -> RoundRow:
         result_digest=report.result_digest.hex() if report is not None else None,
         bad_seats=asked.bad_seats,
         seats=asked.seats,
+        is_gold=asked.is_gold,
+        history=report.history.rounds if report is not None and report.history is not None else 0,
     )
 
 
@@ -103,7 +106,9 @@ def list_answers(rounds: Sequence[CertifiedRound], readers: Readers) -> Iterator
 def list_comparisons(rounds: Sequence[CertifiedRound], readers: Readers) -> Iterator[ComparisonRow]:
     """Yield one row a certified comparison."""
     for one in rounds:
-        for said in one.report.comparisons if one.report is not None else ():
+        if one.report is None:
+            continue
+        for said in one.report.comparisons:
             (key,) = one.get_keys([said.judge])
             judge = readers.get_peer(key)
             yield ComparisonRow(
@@ -113,8 +118,22 @@ def list_comparisons(rounds: Sequence[CertifiedRound], readers: Readers) -> Iter
                 left=said.left,
                 right=said.right,
                 outcome=said.outcome,
-                weight=JUDGE_WEIGHT,
+                weight=one.report.judges[said.judge].weight,
                 is_adversarial=readers.is_adversarial(judge),
+            )
+
+
+def list_weights(rounds: Sequence[CertifiedRound], readers: Readers) -> Iterator[WeightRow]:
+    """Yield one row a judge and certified round."""
+    for one in rounds:
+        for terms in one.report.judges if one.report is not None else ():
+            (key,) = one.get_keys([terms.seat])
+            yield WeightRow(
+                round=one.asked.number,
+                peer=readers.get_peer(key),
+                weight=terms.weight,
+                position=terms.position,
+                own_or_ally=terms.own_or_ally,
             )
 
 

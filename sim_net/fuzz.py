@@ -5,6 +5,7 @@ Source: the fault rates are of the order of those that TigerBeetle's VOPR draws 
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from consensus.committee import compute_tolerated
 from sim_net.adversaries import REGISTRY
@@ -56,7 +57,7 @@ def draw_manifest(seed: int) -> Manifest:
         _draw_fault(dice, peers, dice.choice(HONEST_FAULTS), is_single=False)
         for _ in range(dice.choice((0, 0, 1, 1, 2, 3)))
     ]
-    return Manifest(
+    manifest = Manifest(
         name=f"fuzz-{seed}",
         about="Drawn from its seed.",
         seed=seed,
@@ -75,6 +76,23 @@ def draw_manifest(seed: int) -> Manifest:
         phases=PhaseSettings(faults_ms=FAULTS_MS),
         adversaries=tuple(adversaries),
         faults=(*faults, *forgetful),
+    )
+    return _add_history(manifest, Seeds(seed).split("fuzz-history"))
+
+
+def _add_history(manifest: Manifest, dice: random.Random) -> Manifest:
+    """Let most manifests keep a standing, over rounds enough to build on one; all else stays as drawn."""
+    if dice.random() < 0.25:
+        return replace(manifest, swarm=replace(manifest.swarm, standing="off"))
+    adversaries = manifest.adversaries
+    if dice.random() < 0.2:
+        forger = AdversarySettings(kind="history-forger", options={"every": dice.randint(1, 2)})
+        adversaries = (*adversaries, forger)
+    return replace(
+        manifest,
+        rounds=manifest.rounds + dice.choice((0, 0, 1, 2)),
+        swarm=replace(manifest.swarm, standing="on", gold_every=dice.choice((0, 0, 1, 2))),
+        adversaries=adversaries,
     )
 
 

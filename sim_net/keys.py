@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from consensus.genesis import MEMBERS_MAX, SEATS_MAX, SEATS_MIN, STEPS_MAX
 from consensus.question import CALLS_MAX, CALLS_MIN, DEADLINE_MS_MAX, DEADLINE_MS_MIN
+from ranking.canonical import PEERS_MAX
 
 SEED_MAX = 2**63 - 1
 ROUNDS_MAX = 100_000
@@ -127,6 +128,19 @@ SWARM_KEYS = (
     _duration("reveal", "Deadline to reveal, in every step.", DEADLINE_MS_MIN, DEADLINE_MS_MAX),
     _duration("patience", "How long the asker waits for a round before it asks the next.", 1_000, DAY_MS),
     _integer("overlap", "Rounds open at once.", 1, 64),
+    Key(
+        name="standing",
+        form=Form.TEXT,
+        about=f"Judges weigh what earlier rounds taught; auto is on in a network of {PEERS_MAX} or fewer.",
+        most=8,
+        choices=("auto", "on", "off"),
+    ),
+    _integer(
+        "gold_every",
+        "Questions before a gold one, whose answer is opened with the next; 0 asks none.",
+        0,
+        ROUNDS_MAX,
+    ),
 )
 MODELS_KEYS = (
     Key(

@@ -30,6 +30,10 @@ class SwarmSettings:
         reveal_ms: Deadline to reveal, in every step.
         patience_ms: How long the asker waits for a round before it asks the next question.
         overlap: Rounds open at once.
+        standing: Whether a question builds on what the rounds before it taught: `auto` is `on` in a network
+            that is small enough for a standing, `off` in a larger one.
+        gold_every: How many questions pass before the asker asks a gold one beside them; 0 is never. It is
+            opened with the question after it.
     """
 
     peers: int = 7
@@ -41,6 +45,8 @@ class SwarmSettings:
     reveal_ms: int = 3_000
     patience_ms: int = 120_000
     overlap: int = 1
+    standing: str = "auto"
+    gold_every: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

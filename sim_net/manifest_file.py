@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import msgspec
 
 from consensus.errors import ConfigError
+from ranking.canonical import PEERS_MAX
 from sim_net.adversary_kinds import ADVERSARY_KINDS, compute_adversary_count
+from sim_net.assumption import keeps_standing
 from sim_net.expectations import check_expectation
 from sim_net.fault_kinds import FAULT_KINDS, GROUPS_KEY
 from sim_net.keys import (
@@ -36,6 +38,7 @@ TEXT_BYTES_MAX = 1 << 20
 _Table = Mapping[str, object]
 _Values = dict[str, object]
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+HISTORY_FORGER = "history-forger"
 RECORDED_ONLY = ("cache", "inner", "record")
 
 
@@ -118,6 +121,7 @@ def read_document(document: _Table, *, origin: str) -> Manifest:
     assert isinstance(seats, int), "the key's reader sees to it"
     if seats > peers:
         problems.add("swarm.seats", f"got {seats}, expected at most the {peers} peers there are")
+    _check_standing(swarm, problems)
     _check_recorded(sections["models"], problems)
     _check_expectations(values.get("expect", ()), problems)
     adversaries = [
@@ -127,6 +131,11 @@ def read_document(document: _Table, *, origin: str) -> Manifest:
     faults = [
         read_fault(path, table, peers, problems) for path, table in read_tables("fault", document, problems)
     ]
+    if not keeps_standing(msgspec.convert(swarm, SwarmSettings)):
+        for index, adversary in enumerate(adversaries):
+            if adversary["kind"] == HISTORY_FORGER:
+                message = "means nothing without a standing: there is no history to forge"
+                problems.add(f"adversary[{index}].kind", message, "keep a standing, or remove it")
     if problems.found:
         raise ManifestError(origin, problems.found)
     manifest = msgspec.convert(values | sections | {"adversaries": adversaries, "faults": faults}, Manifest)
@@ -155,6 +164,23 @@ def _read_section(name: str, document: _Table, problems: Problems) -> _Values:
         return {}
     check_names(name, table, [key.name for key in SECTIONS[name]], problems)
     return read_keys(name, table, SECTIONS[name], problems)
+
+
+def _check_standing(swarm: _Values, problems: Problems) -> None:
+    """Refuse a standing that cannot be kept, and gold that would teach nobody."""
+    settings = msgspec.convert(swarm, SwarmSettings)
+    if settings.standing == "on" and not keeps_standing(settings):
+        problems.add(
+            "swarm.standing",
+            f"got on in a network of {settings.peers} peers, a standing holds {PEERS_MAX} at most",
+            'write standing = "off", and all judges weigh alike',
+        )
+    elif settings.gold_every and not keeps_standing(settings):
+        problems.add(
+            "swarm.gold_every",
+            "means nothing without a standing: nobody learns from gold",
+            f"remove it, or keep a standing, which takes {PEERS_MAX} peers at most",
+        )
 
 
 def _check_recorded(models: _Values, problems: Problems) -> None:

@@ -12,6 +12,7 @@ from sim_net.certified import (
     list_answers,
     list_comparisons,
     list_missing,
+    list_weights,
     make_round_row,
     open_round,
 )
@@ -28,6 +29,7 @@ from sim_net.records import (
     Recording,
     RoundRow,
     VerdictKind,
+    WeightRow,
 )
 from sim_net.run import Run
 from sim_net.summary import HONEST, compute_metrics, compute_verdict, get_version, list_expectations
@@ -39,6 +41,7 @@ class Measured:
     """The rows that metrics rest on, read once, and the metrics."""
 
     rounds: tuple[RoundRow, ...]
+    weights: tuple[WeightRow, ...]
     missing: tuple[MissingRow, ...]
     accusations: tuple[AccusationRow, ...]
     peers: tuple[PeerRow, ...]
@@ -77,6 +80,7 @@ class Outcome:
             closed_ms=asking.closed_ms,
             seats=asking.question.seats,
             bad_seats=watch.count_bad(known.committee) if known is not None else 0,
+            is_gold=self.run.questions[number].opening is not None,
         )
         return open_round(asked, asking.verified or watch.receipts.get(asking.round_id))
 
@@ -145,18 +149,20 @@ class Outcome:
         """Return the rows that metrics rest on, and the metrics."""
         run = self.run
         rounds = tuple(make_round_row(one, self.readers) for one in self.rounds)
+        weights = tuple(list_weights(self.rounds, self.readers))
         missing = tuple(list_missing(self.rounds, self.readers))
         accusations, peers = tuple(self.list_accusations()), tuple(self.list_peers())
         forked = {one.round_id for one in get_violations(run.watch) if one.rule == "agreement"}
         metrics = compute_metrics(
             rounds,
+            weights=weights,
             missing=missing,
             accusations=accusations,
             peers=peers,
             forks=len(forked),
             beyond_assumption=sum(is_beyond(run.watch, round_id) for round_id in run.watch.rounds),
         )
-        return Measured(rounds, missing, accusations, peers, metrics)
+        return Measured(rounds, weights, missing, accusations, peers, metrics)
 
     def list_checks(self, metrics: Mapping[str, float]) -> Iterator[CheckRow]:
         """One row a rule and one an expectation."""
@@ -197,6 +203,7 @@ def create_recording(run: Run, *, replay: str) -> Recording:
         rounds=measured.rounds,
         answers=tuple(list_answers(outcome.rounds, outcome.readers)),
         comparisons=tuple(list_comparisons(outcome.rounds, outcome.readers)),
+        weights=measured.weights,
         phases=tuple(outcome.list_phases()),
         decisions=tuple(outcome.list_decisions()),
         missing=measured.missing,

@@ -24,7 +24,9 @@ class RoundRow:
     """One question. `status` is full, partial, failed, or unfinished (no receipt); texts are as shown.
 
     `is_right`, `is_majority_right` are None where no truth is known or nothing was answered.
-    `has_right_answer` says whether any certified answer was right.
+    `has_right_answer` says whether any certified answer was right. `is_gold` says that the asker asked it to
+    learn who judges well, and opens it with the next; `history` is how many rounds the standing sums up that
+    the round builds on, 0 where it builds on none.
     """
 
     round: int
@@ -46,6 +48,8 @@ class RoundRow:
     result_digest: str | None
     bad_seats: int
     seats: int
+    is_gold: bool
+    history: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,21 @@ class ComparisonRow:
     outcome: float
     weight: float
     is_adversarial: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightRow:
+    """What a certified round assumed about one of its judges: leanings in nats, as in its receipt.
+
+    All weigh 1 where the round builds on no standing. `position` is towards the left answer, `own_or_ally`
+    towards its own or its allies'.
+    """
+
+    round: int
+    peer: int
+    weight: float
+    position: float
+    own_or_ally: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +206,7 @@ class Recording:
     rounds: tuple[RoundRow, ...]
     answers: tuple[AnswerRow, ...]
     comparisons: tuple[ComparisonRow, ...]
+    weights: tuple[WeightRow, ...]
     phases: tuple[PhaseRow, ...]
     decisions: tuple[DecisionRow, ...]
     missing: tuple[MissingRow, ...]

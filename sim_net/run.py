@@ -1,13 +1,15 @@
 """Runs a manifest in virtual time: faults, then healing and liveness, then quiet and the last checks."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from consensus.errors import LimitExceeded
 from models.contract import Model
 from sim_net.adversaries import ASKER_REGISTRY, REGISTRY, load_plugin
 from sim_net.adversary_kinds import compute_adversary_count
 from sim_net.asker import Asking
-from sim_net.assumption import compute_calls, compute_seats
+from sim_net.assumption import compute_calls, compute_seats, keeps_standing
 from sim_net.checkers.discovery import Discovery
 from sim_net.checkers.final import check_end
 from sim_net.checkers.watch import Watch
@@ -15,9 +17,11 @@ from sim_net.faults import FaultPlan
 from sim_net.judging import JUDGING_ADVERSARIES, JudgingAdversary, JudgingContext
 from sim_net.manifest import AdversarySettings, Manifest
 from sim_net.models import create_models, make_questions
+from sim_net.questions import Scheduled, schedule
 from sim_net.recorder import Recorder
 from sim_net.seeds import Seeds
 from sim_net.world import World
+from swarm.edge.past import Past
 
 SLICE_MS = 500  # how often a healed world is looked at
 
@@ -85,8 +89,11 @@ class Run:
         self.seed = seed
         seeds = Seeds(seed)
         self.cast = draw_cast(manifest, seeds)
-        self.questions = make_questions(seed=seeds.derive("questions"), count=manifest.rounds)
-        self.truths: Mapping[str, str] = dict(self.questions)
+        asked = make_questions(seed=seeds.derive("questions"), count=manifest.rounds)
+        self.questions = schedule(
+            [Scheduled(text, truth) for text, truth in asked], manifest.swarm, secret=seeds.derive("gold")
+        )
+        self.truths: Mapping[str, str] = {one.text: one.truth for one in self.questions}
         self.models = create_models(
             manifest.models, seed=seeds.derive("models"), peers=manifest.swarm.peers, truths=self.truths
         )
@@ -103,6 +110,7 @@ class Run:
         self.faults = FaultPlan(self.world)
         self.faults.schedule(manifest.faults)
         self.askings: list[Asking] = []
+        self.past = Past()
         self._on_progress = on_progress
 
     # -- the cast ----------------------------------------------------------------------------------
@@ -110,7 +118,8 @@ class Run:
     def _make_minds(self, seeds: Seeds) -> list[Model]:
         """Return the peers' models, those of lying judges and authors wrapped."""
         minds = list(self.models)
-        number = {text: place for place, (text, _) in enumerate(self.questions)}
+        number = {one.text: place for place, one in enumerate(self.questions)}
+        golds = frozenset(one.text for one in self.questions if one.opening is not None)
         for entry, peers in self.cast.entries:
             kind = find_judging(entry.kind)
             if kind is None:
@@ -122,6 +131,7 @@ class Run:
                     seed=seeds.derive(f"judging-{entry.kind}"),
                     truths=self.truths,
                     get_round=lambda question: number.get(question, 0),
+                    is_gold=golds.__contains__,
                 )
                 minds[peer] = kind(minds[peer], context, **entry.options)
         return minds
@@ -164,7 +174,7 @@ class Run:
     def _ask_all(self) -> None:
         """Ask one question after another; one is given up after the asker's patience."""
         swarm, world = self.manifest.swarm, self.world
-        waiting = [text for text, _ in self.questions]
+        waiting = list(self.questions)
         opened: list[Asking] = []
         while waiting or opened:
             while waiting and len(opened) < swarm.overlap:
@@ -172,6 +182,8 @@ class Run:
             until = min(asking.asked_ms for asking in opened) + swarm.patience_ms
             current = tuple(opened)
             world.run(until_ms=until, is_done=lambda current=current: any(one.receipt for one in current))  # type: ignore[misc]
+            for one in sorted(opened, key=lambda one: one.closed_ms or 0):
+                self._learn(one)
             opened = [
                 one
                 for one in opened
@@ -179,10 +191,10 @@ class Run:
             ]
             self._report("faults")
 
-    def _ask(self, text: str) -> Asking:
+    def _ask(self, scheduled: Scheduled) -> Asking:
         swarm = self.manifest.swarm
         question = self.world.make_question(
-            text,
+            scheduled.text,
             counter=len(self.askings),
             seats=compute_seats(self.manifest),
             calls_per_peer=compute_calls(self.manifest),
@@ -191,9 +203,24 @@ class Run:
             ballot_ms=swarm.ballot_ms,
             reveal_ms=swarm.reveal_ms,
         )
-        asking = self.world.asker.ask(question)
+        asking = self.world.asker.ask(question, backing=self.past.backing)
         self.askings.append(asking)
         return asking
+
+    def _learn(self, asking: Asking) -> None:
+        """Build the questions after this one on its round, as the real asker does.
+
+        Where several are open at once, what sums up fewer rounds does not take the place of more.
+        """
+        if asking.verified is None or asking.receipt is None or not keeps_standing(self.manifest.swarm):
+            return
+        held, before = self.past.backing, asking.backing
+        rounds = 1 if before is None else before.standing.standing.rounds + 1
+        if held is not None and held.standing.standing.rounds > rounds:
+            return
+        opening = self.questions[asking.question.counter].opening
+        with suppress(LimitExceeded):  # a standing that fits no message: the one before stays
+            self.past.add(asking.verified, asking.receipt, opening)
 
     def _is_at_rest(self) -> bool:
         return all(

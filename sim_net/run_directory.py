@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 
 import msgspec
 
@@ -37,9 +38,11 @@ from sim_net.records import (
     Recording,
     RoundRow,
     VerdictKind,
+    WeightRow,
 )
 from sim_net.report.page import render_report
 from sim_net.report.tables import ROW_CLASSES, read_table, verify_tables_supported, write_tables
+from sim_net.summary import list_late
 from swarm.edge.paths import DIRECTORY_MODE, FILE_MODE, ensure_directory, sync_directory, write_private_file
 
 RUN_SCHEMA = "peerage.testnet.run/1"
@@ -53,8 +56,28 @@ NAMESAKES_MAX = 1_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
+def _show_weights(recording: Recording) -> list[dict[str, object]]:
+    """Return each judge's mean weight, over all rounds it sat in and over the second half of the rounds."""
+    late = list_late(recording.rounds)
+    shown: list[dict[str, object]] = []
+    for peer in recording.peers:
+        rows = [row for row in recording.weights if row.peer == peer.peer]
+        if rows:
+            mean = fmean(row.weight for row in rows)
+            last = [row.weight for row in rows if row.round in late]
+            shown.append(
+                {
+                    "peer": peer.peer,
+                    "behaviour": peer.behaviour,
+                    "mean": round(mean, 4),
+                    "late": round(fmean(last), 4) if last else None,
+                }
+            )
+    return shown
+
+
 def recording_to_json(recording: Recording) -> dict[str, object]:
-    """Summarise a run as an object of JSON: everything but its rows, which are counted.
+    """Summarise a run as an object of JSON: all but its rows, which are counted, and weights by judge.
 
     Keys stand in this order always; a metric that is no number is null.
     """
@@ -72,6 +95,7 @@ def recording_to_json(recording: Recording) -> dict[str, object]:
         "metrics": {
             name: value if math.isfinite(value) else None for name, value in recording.metrics.items()
         },
+        "weights": _show_weights(recording),
         "checks": [
             {"name": check.name, "kind": check.kind.value, "is_ok": check.is_ok, "detail": check.detail}
             for check in recording.checks
@@ -265,6 +289,7 @@ def open_recording(path: Path) -> Recording:
         rounds=read_table(tables, "rounds", RoundRow),
         answers=read_table(tables, "answers", AnswerRow),
         comparisons=read_table(tables, "comparisons", ComparisonRow),
+        weights=read_table(tables, "weights", WeightRow),
         phases=read_table(tables, "phases", PhaseRow),
         decisions=read_table(tables, "decisions", DecisionRow),
         missing=read_table(tables, "missing", MissingRow),

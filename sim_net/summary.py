@@ -8,11 +8,10 @@ from statistics import fmean
 from consensus.decision import Status
 from ranking.merge import canonical_key
 from sim_net.expectations import check_expectation
-from sim_net.records import AccusationRow, CheckRow, MissingRow, PeerRow, RoundRow, VerdictKind
+from sim_net.records import AccusationRow, CheckRow, MissingRow, PeerRow, RoundRow, VerdictKind, WeightRow
 from swarm.edge.report import RoundReport
 
 SEVERITY = (VerdictKind.OK, VerdictKind.EXPECTATION, VerdictKind.LIVENESS, VerdictKind.SAFETY)
-JUDGE_WEIGHT = 1.0  # a constant of the round; every judge counts alike until a ledger says otherwise
 UNFINISHED = "unfinished"
 HONEST = "honest"  # the behaviour of a peer that nobody made bad
 
@@ -59,9 +58,32 @@ def is_right(text: str | None, truth: str | None) -> bool | None:
     return canonical_key(text.encode("utf-8")) == canonical_key(truth.encode("utf-8"))
 
 
+def is_liar(peer: PeerRow) -> bool:
+    """Say whether a peer keeps the protocol and lies, as a judge or as an author."""
+    return peer.behaviour != HONEST and not peer.is_byzantine
+
+
+def list_late(rounds: Sequence[RoundRow]) -> tuple[int, ...]:
+    """Return the numbers of the second half of the rounds, the middle one among them."""
+    return tuple(row.round for row in rounds[len(rounds) // 2 :])
+
+
+def _compute_weights(
+    weights: Sequence[WeightRow], *, late: Sequence[int], liars: Sequence[int]
+) -> dict[str, float | None]:
+    last = [row for row in weights if row.round in late]
+    lying = [row.weight for row in last if row.peer in liars]
+    others = [row.weight for row in last if row.peer not in liars]
+    return {
+        "weight_liars": fmean(lying) if lying else None,
+        "weight_others": fmean(others) if others else None,
+    }
+
+
 def compute_metrics(
     rounds: Sequence[RoundRow],
     *,
+    weights: Sequence[WeightRow],
     missing: Sequence[MissingRow],
     accusations: Sequence[AccusationRow],
     peers: Sequence[PeerRow],
@@ -72,6 +94,7 @@ def compute_metrics(
 
     Args:
         rounds: One row a question.
+        weights: One row a judge and certified round.
         missing: Certified absences.
         accusations: What honest nodes hold against others.
         peers: Everybody.
@@ -80,8 +103,10 @@ def compute_metrics(
     """
     bad = [row.peer for row in peers if row.is_byzantine]
     finished = [row for row in rounds if row.status != UNFINISHED]
-    known = [row for row in finished if row.has_right_answer is not None]
+    known = [row for row in finished if row.has_right_answer is not None and not row.is_gold]
     possible = [row for row in known if row.has_right_answer]
+    late = list_late(rounds)
+    possible_late = [row for row in possible if row.round in late]
     waits = sorted(row.closed_ms - row.asked_ms for row in rounds if row.closed_ms is not None)
     strong = [row.p_best for row in finished if row.p_best is not None]
     evidence = [row for row in accusations if row.is_evidence]
@@ -91,9 +116,12 @@ def compute_metrics(
         "full": _share(rounds, lambda row: row.status == "full"),
         "partial": _share(rounds, lambda row: row.status == "partial"),
         "failed": _share(rounds, lambda row: row.status == "failed"),
+        "golds": sum(row.is_gold for row in rounds),
         "accuracy": _share(possible, lambda row: bool(row.is_right)),
+        "accuracy_late": _share(possible_late, lambda row: bool(row.is_right)),
         "accuracy_all": _share(known, lambda row: bool(row.is_right)),
         "majority": _share(possible, lambda row: bool(row.is_majority_right)),
+        "majority_late": _share(possible_late, lambda row: bool(row.is_majority_right)),
         "majority_all": _share(known, lambda row: bool(row.is_majority_right)),
         "oracle": _share(known, lambda row: bool(row.has_right_answer)),
         "adversarial_wins": _share(finished, lambda row: bool(row.is_winner_adversarial)),
@@ -106,6 +134,7 @@ def compute_metrics(
         "megabytes": sum(row.sent_bytes for row in peers) / 1e6,
         "forks": forks,
         "mean_p_best": fmean(strong) if strong else None,
+        **_compute_weights(weights, late=late, liars=[row.peer for row in peers if is_liar(row)]),
         "steps_mean": fmean(row.steps for row in finished) if finished else None,
         "missing_honest": sum(row.peer not in bad for row in missing),
     }

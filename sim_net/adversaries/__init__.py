@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from consensus.errors import ConfigError
-from sim_net.adversaries.askers import EquivocatingAsker
+from sim_net.adversaries.askers import DishonestAsker, EquivocatingAsker, HistoryForger
 from sim_net.adversaries.base import Adversary
 from sim_net.adversaries.commits import (
     BodyForger,
@@ -51,11 +51,13 @@ __all__ = [
     "CommitFlooder",
     "CommitThief",
     "DeadProposer",
+    "DishonestAsker",
     "EarlyBird",
     "EarlyRevealer",
     "EquivocatingAsker",
     "Equivocator",
     "Flooder",
+    "HistoryForger",
     "LateCommitter",
     "ListEquivocator",
     "ListLiar",
@@ -100,9 +102,9 @@ SEATS: tuple[type[Adversary], ...] = (
     NetworkReplayer,
     EarlyBird,
 )
-ASKERS = (EquivocatingAsker,)
+ASKERS: tuple[type[DishonestAsker], ...] = (EquivocatingAsker, HistoryForger)
 REGISTRY: Mapping[str, type[Adversary]] = MappingProxyType({kind.name: kind for kind in SEATS})
-ASKER_REGISTRY: Mapping[str, type[EquivocatingAsker]] = MappingProxyType({kind.name: kind for kind in ASKERS})
+ASKER_REGISTRY: Mapping[str, type[DishonestAsker]] = MappingProxyType({kind.name: kind for kind in ASKERS})
 
 
 def load_plugin(kind: str) -> type:

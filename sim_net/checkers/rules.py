@@ -15,13 +15,14 @@ SAFETY = {
     "evidence": "evidence proves what it says, and never against an honest seat",
     "penalties": "no honest node holds a broken rule against an honest peer",
     "asker": "an honest seat takes part in one round for one counter of an asker",
+    "standings": "every standing that an honest seat takes follows from the certified round that it names",
 }
 LIVENESS = {
     "termination": "after healing every round that an honest node takes part in ends with a receipt",
     "discovery": "who shows an honest seat two statements that exclude each other is found out",
 }
 # These rest on at most f Byzantine seats in the committee; the others hold for an honest node in any case.
-WITHIN_ASSUMPTION = ("agreement", "late", "omission", "termination", "discovery")
+WITHIN_ASSUMPTION = ("agreement", "late", "omission", "standings", "termination", "discovery")
 
 
 @dataclass(frozen=True, slots=True)

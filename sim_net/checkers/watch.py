@@ -9,7 +9,7 @@ from consensus.bodies import BallotBody
 from consensus.committee import Committee
 from consensus.decision import DecisionEngine, Status
 from consensus.encoding import decode, encode
-from consensus.errors import PeerError, VerificationError
+from consensus.errors import LimitExceeded, PeerError, VerificationError
 from consensus.evidence import (
     EVIDENCE_BYTES_MAX,
     Evidence,
@@ -18,6 +18,7 @@ from consensus.evidence import (
     get_slot,
     verify_evidence,
 )
+from consensus.history import verify_succession
 from consensus.identity import PeerKey, Verifier
 from consensus.messages import (
     BODY_BYTES_MAX,
@@ -253,7 +254,10 @@ class Watch(Observer):
         if not verdict.is_trusted or verified is None or verified.facts.round_id != round_id:
             self.require("receipts", round_id, False, f"node {node}: {verdict.checks}")
             return
+        is_first = round_id not in self.receipts
         self.receipts.setdefault(round_id, verified)
+        if is_first:
+            self._look_at_standing(round_id, verified)
         self._look_at_ballots(round_id, verified)
         self._look_at_honesty(round_id, verified)
         known, digest = self.rounds.get(round_id), verified.closed[-1].outcome.digest
@@ -261,6 +265,23 @@ class Watch(Observer):
             known.result = known.result or digest
             where = f"round {round_id.hex()[:8]}"
             self.require("agreement", round_id, known.result == digest, f"{where}: two results")
+
+    def _look_at_standing(self, round_id: bytes, verified: VerifiedRound) -> None:
+        """Look at whether what a round builds on follows from the one before, as that was certified."""
+        standing = verified.facts.standing
+        if standing is None:
+            return
+        asked = self.world.asker.asked.get(standing.standing.round)
+        base = self.receipts.get(standing.standing.round) or (asked.verified if asked is not None else None)
+        self.require(
+            "standings", round_id, base is not None, "a standing names a round that nobody certified"
+        )
+        if base is None:
+            return
+        try:
+            verify_succession(standing, base.facts, base.closed)
+        except (PeerError, LimitExceeded) as exc:
+            self.require("standings", round_id, False, exc.message)
 
     def _look_at_ballots(self, round_id: bytes, verified: VerifiedRound) -> None:
         """Look at every vote that counts, without the code that admits it: dealt, and no certainty."""

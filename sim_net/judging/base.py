@@ -30,6 +30,14 @@ UP_NATS, DOWN_NATS = 10_000.0, -10_000.0
 COIN_NATS = 100.0  # scores of a coin lie in -COIN_NATS..0, so that nearly every verdict is as sure as may be
 
 
+BEHAVES_ON_GOLD = "behaves_on_gold"  # an option of every kind: honest on gold, which it recognises
+
+
+def _know_no_gold(question: str) -> bool:
+    del question
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingContext:
     """What one lying peer knows.
@@ -40,6 +48,7 @@ class JudgingContext:
         seed: What its clique draws from: the same for all allies.
         truths: Right answers by question.
         get_round: Number of the round that a question belongs to; asked with the question on one line.
+        is_gold: Whether a question is gold; asked likewise. Nobody can be surer: the worst case again.
     """
 
     peer: int
@@ -47,17 +56,19 @@ class JudgingContext:
     seed: bytes
     truths: Mapping[str, str]
     get_round: Callable[[str], int]
+    is_gold: Callable[[str], bool] = _know_no_gold
 
 
 class JudgingAdversary:
     """Honest until a subclass bends it; implements `models.contract.Model`.
 
-    A subclass says what it answers (`choose_answer`) and how it scores (`choose_score`, `bend`).
+    A subclass says what it answers (`choose_answer`, `bend_answer`) and how it scores (`choose_score`,
+    `bend`).
 
     Args:
         inner: The honest peer's model.
         context: What it knows.
-        options: Options of the class, by the names in `defaults`.
+        options: Options of the class, by the names of `get_defaults`.
 
     Raises:
         ConfigError: There is no such option, or its value cannot be used.
@@ -71,13 +82,18 @@ class JudgingAdversary:
         self.inner = inner
         self.context = context
         self.clique = tuple(sorted({*context.allies, context.peer}))
-        self._options = read_options(self.name, self.defaults, options)
+        self._options = read_options(self.name, self.get_defaults(), options)
         self._puzzles = Puzzles(context.truths)
 
     @classmethod
     def get_summary(cls) -> str:
         """Return what it does, in one line for people."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
+
+    @classmethod
+    def get_defaults(cls) -> Mapping[str, Option]:
+        """Return its options with their defaults: its own, then those of every kind."""
+        return {**cls.defaults, BEHAVES_ON_GOLD: False}
 
     # -- the model ---------------------------------------------------------------------------------
 
@@ -95,7 +111,8 @@ class JudgingAdversary:
         results: dict[int, Generation] = {}
         honest: list[int] = []
         for place, request in enumerate(requests):
-            answer = self.choose_answer(self._puzzles.get_by_prompt(request.prompt))
+            puzzle = self._puzzles.get_by_prompt(request.prompt)
+            answer = None if self._behaves(puzzle) else self.choose_answer(puzzle)
             if answer is None:
                 honest.append(place)
             else:
@@ -104,7 +121,7 @@ class JudgingAdversary:
             replies = self.inner.generate([requests[place] for place in honest])
             for place, reply in zip(honest, replies, strict=True):
                 puzzle = self._puzzles.get_by_prompt(requests[place].prompt)
-                text = self.bend_answer(puzzle, reply.text)
+                text = reply.text if self._behaves(puzzle) else self.bend_answer(puzzle, reply.text)
                 is_bent = text != reply.text
                 results[place] = make_generation(text, requests[place], is_whole=True) if is_bent else reply
         return [results[place] for place in range(len(requests))]
@@ -114,8 +131,8 @@ class JudgingAdversary:
         results: dict[int, Score] = {}
         honest: list[int] = []
         for place, request in enumerate(requests):
-            text = request.continuation.strip()
-            nats = self.choose_score(self._puzzles.get_by_prompt(request.context), text) if text else None
+            text, puzzle = request.continuation.strip(), self._puzzles.get_by_prompt(request.context)
+            nats = self.choose_score(puzzle, text) if text and not self._behaves(puzzle) else None
             if nats is None:
                 honest.append(place)
             else:
@@ -123,8 +140,13 @@ class JudgingAdversary:
         if honest:
             replies = self.inner.score([requests[place] for place in honest])
             for place, reply in zip(honest, replies, strict=True):
-                results[place] = Score(logprob=self.bend(reply.logprob), tokens=reply.tokens)
+                puzzle = self._puzzles.get_by_prompt(requests[place].context)
+                nats = reply.logprob if self._behaves(puzzle) else self.bend(reply.logprob)
+                results[place] = Score(logprob=nats, tokens=reply.tokens)
         return [results[place] for place in range(len(requests))]
+
+    def _behaves(self, puzzle: Puzzle) -> bool:
+        return bool(self._options[BEHAVES_ON_GOLD]) and self.context.is_gold(puzzle.question)
 
     # -- what a subclass bends ---------------------------------------------------------------------
 
@@ -191,8 +213,8 @@ def read_options(
     values = dict(defaults)
     for name, value in options.items():
         if name not in defaults:
-            near = get_close_matches(name, defaults, n=1, cutoff=0.0)
-            known = f"did you mean {near[0]!r}? known: {', '.join(defaults)}" if near else "it takes none"
+            (near,) = get_close_matches(name, defaults, n=1, cutoff=0.0)
+            known = f"did you mean {near!r}? known: {', '.join(defaults)}"
             raise ConfigError(f"{kind}: there is no option {name!r}", remedy=known)
         wanted = type(defaults[name])
         is_whole_for_number = wanted is float and type(value) is int

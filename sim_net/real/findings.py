@@ -28,6 +28,7 @@ class AskedRound:
     closed_ms: int | None
     receipt: bytes | None
     reason: str
+    is_gold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

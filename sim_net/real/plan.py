@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from consensus.errors import ConfigError
 from consensus.genesis import SEATS_MAX, SEATS_MIN
-from consensus.gold import FAMILIES, GoldQuestion, generate
+from consensus.gold import FAMILIES, generate
 from models.scripted import compute_scripted_truth
 from models.weights import EMBEDDED_NAME
 from sim_net.distributions import parse_distribution
 from sim_net.manifest import FaultSettings, Manifest, NetworkSettings
+from sim_net.questions import Scheduled, schedule
 from sim_net.seeds import Seeds
 
 VIRTUAL_REMEDY = "run it in virtual time: peerage testnet run"
@@ -104,6 +105,8 @@ def list_notes(manifest: Manifest) -> list[str]:
             "statistical models are scripted here: each peer with its own accuracy and the mean latency,"
             " without the correlated errors of judges"
         )
+    if manifest.swarm.gold_every and manifest.models.kind != EMBEDDED_NAME:
+        notes.append("gold teaches nothing here: scripted models hold no true answers to it")
     return notes
 
 
@@ -127,16 +130,21 @@ def _draw_level(dice: random.Random, mean: float, spread: float) -> float:
     return round(min(max(dice.normalvariate(mean, spread), LEVEL_MIN), LEVEL_MAX), 4)
 
 
-def create_questions(manifest: Manifest, seeds: Seeds) -> tuple[GoldQuestion, ...]:
-    """Return the questions to ask; a scripted model holds its own answers for the truth."""
+def create_questions(manifest: Manifest, seeds: Seeds) -> tuple[Scheduled, ...]:
+    """Return what to ask, gold between the questions where the manifest asks for it.
+
+    A scripted model holds its own answers for the truth, so all it says to gold is wrong.
+    """
     families = sorted(FAMILIES)
     golds = [
         generate(families[number % len(families)], seeds.derive(f"real-question-{number}"))
         for number in range(manifest.rounds)
     ]
-    if manifest.models.kind != EMBEDDED_NAME:
-        golds = [replace(gold, truth=compute_scripted_truth(gold.text)) for gold in golds]
-    return tuple(golds)
+    asked = [Scheduled(gold.text, gold.truth) for gold in golds]
+    scheduled = schedule(asked, manifest.swarm, secret=seeds.derive("real-gold"))
+    if manifest.models.kind == EMBEDDED_NAME:
+        return scheduled
+    return tuple(replace(one, truth=compute_scripted_truth(one.text)) for one in scheduled)
 
 
 def plan_strikes(fault: FaultSettings, *, end_ms: int | None, dice: random.Random) -> Iterator[Strike]:

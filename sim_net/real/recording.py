@@ -11,6 +11,7 @@ from sim_net.certified import (
     list_answers,
     list_comparisons,
     list_missing,
+    list_weights,
     make_round_row,
     open_round,
 )
@@ -52,10 +53,12 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
     rows = tuple(make_round_row(one, readers) for one in rounds)
     checks = check_findings(findings)
     accusations = tuple(_list_accusations(findings))
+    weights = tuple(list_weights(rounds, readers))
     missing = tuple(list_missing(rounds, readers))
     peers = tuple(_list_peers(findings, facts.models))
     metrics = compute_metrics(
         rows,
+        weights=weights,
         missing=missing,
         accusations=accusations,
         peers=peers,
@@ -78,6 +81,7 @@ def create_recording(facts: RunFacts, findings: Findings) -> Recording:
         rounds=rows,
         answers=tuple(list_answers(rounds, readers)),
         comparisons=tuple(list_comparisons(rounds, readers)),
+        weights=weights,
         phases=tuple(_list_phases(findings)),
         decisions=tuple(_list_decisions(findings)),
         missing=missing,
@@ -98,6 +102,7 @@ def _open(findings: Findings, manifest: Manifest, asked: AskedRound) -> Certifie
         closed_ms=asked.closed_ms if asked.closed_ms is not None else _find_closed_ms(findings, asked),
         seats=compute_seats(manifest),
         bad_seats=0,
+        is_gold=asked.is_gold,
     )
     return open_round(question, findings.get_verified(asked.round_id))
 

@@ -23,8 +23,9 @@ from consensus.question import (
     sign_question,
 )
 from models.weights import EMBEDDED_NAME
-from sim_net.assumption import compute_calls, compute_seats
+from sim_net.assumption import compute_calls, compute_seats, keeps_standing
 from sim_net.manifest import Manifest
+from sim_net.questions import Scheduled
 from sim_net.real.findings import AskedRound, Findings
 from sim_net.real.net import NetPaths, RealNet, reserve_port
 from sim_net.real.plan import (
@@ -43,6 +44,7 @@ from sim_net.seeds import Seeds
 from swarm.edge.asking import prepare_model
 from swarm.edge.client import Answered, AskerClient, Unanswered
 from swarm.edge.local import LocalKeys, LocalSwarm, create_local_keys, open_client_mesh, wait_linked
+from swarm.edge.past import Backing, Past
 from swarm.edge.paths import ensure_directory, write_private_file
 from swarm.edge.report import create_report
 
@@ -179,12 +181,14 @@ class RealRun:
     async def _ask_all(self, client: AskerClient) -> None:
         """Ask one question after another; one is given up after the asker's patience."""
         questions = create_questions(self.manifest, self.seeds)
-        for index, gold in enumerate(questions):
-            question = self._make_question(gold.text, counter=index)
+        deadline_s, past = self.manifest.swarm.patience_ms / MS_PER_S, Past()
+        for index, one in enumerate(questions):
+            question = self._make_question(one.text, counter=index, backing=past.backing)
             signed = sign_question(question, self.keys.asker, self.keys.network)
             asked_ms = self.get_ms()
-            result = await client.ask(signed, deadline_s=self.manifest.swarm.patience_ms / MS_PER_S)
+            result = await client.ask(signed, deadline_s=deadline_s, backing=past.backing)
             if isinstance(result, Answered):
+                self._learn(past, result, one)
                 path = self.get_receipt_path(index)
                 await trio.to_thread.run_sync(write_private_file, path, result.receipt)
             is_answered = isinstance(result, Answered)
@@ -192,8 +196,9 @@ class RealRun:
                 AskedRound(
                     index=index,
                     round_id=compute_round_id(signed.payload),
-                    question=gold.text,
-                    truth=gold.truth,
+                    question=one.text,
+                    truth=one.truth,
+                    is_gold=one.opening is not None,
                     asked_ms=asked_ms,
                     closed_ms=self.get_ms() if is_answered else None,
                     receipt=None,
@@ -201,6 +206,10 @@ class RealRun:
                 )
             )
             self.note(f"round {index + 1} of {len(questions)}: {self._describe(result)}")
+
+    def _learn(self, past: Past, answered: Answered, one: Scheduled) -> None:
+        if keeps_standing(self.manifest.swarm) and answered.verdict.round is not None:
+            past.add(answered.verdict.round, answered.receipt, one.opening)
 
     def _describe(self, result: Answered | Unanswered) -> str:
         if isinstance(result, Unanswered):
@@ -213,14 +222,14 @@ class RealRun:
         told = f" without peers {', '.join(map(str, missing))}" if missing else ""
         return f"{report.status.name.lower()}{told}, {result.elapsed_s:.1f} s"
 
-    def _make_question(self, text: str, *, counter: int) -> Question:
+    def _make_question(self, text: str, *, counter: int, backing: Backing | None) -> Question:
         swarm, network = self.manifest.swarm, self.keys.network
         return Question(
             version=QUESTION_VERSION,
             network=network.network_id,
             asker=self.keys.asker.key,
             counter=counter,
-            header=network.network_id,
+            header=network.network_id if backing is None else backing.standing.digest,
             turns=(Turn(int(Role.USER), text.encode("utf-8")),),
             temperature_milli=TEMPERATURE_MILLI,
             tokens_max=TOKENS_MAX,

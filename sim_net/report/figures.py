@@ -4,8 +4,10 @@ What is not known is left out of a share and counted apart; it is never taken fo
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from sim_net.records import Recording, RoundRow
 
@@ -92,8 +94,8 @@ Question = Callable[[RoundRow], bool | None]
 
 
 def is_judged(row: RoundRow) -> bool:
-    """Say whether it is known of this round what was right, and what was answered."""
-    return row.has_right_answer is not None
+    """Say whether it counts: it is known what was right and what was answered, and it was not gold."""
+    return row.has_right_answer is not None and not row.is_gold
 
 
 def _is_winner_right(row: RoundRow) -> bool | None:
@@ -105,7 +107,7 @@ def _is_majority_right(row: RoundRow) -> bool | None:
 
 
 def _has_right_answer(row: RoundRow) -> bool | None:
-    return row.has_right_answer
+    return row.has_right_answer if is_judged(row) else None
 
 
 def _among_solvable(question: Question) -> Question:
@@ -185,7 +187,10 @@ def compute_series(rounds: Sequence[RoundRow]) -> list[SeriesPoint]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeWeight:
-    """Mean weight of one peer's comparisons, over all and by bins of rounds (None: it judged nothing)."""
+    """Mean weight of one peer as a judge, over all certified rounds it sat in and by bins of rounds.
+
+    A bin is None where it sat in none. `comparisons` counts the verdicts that it gave.
+    """
 
     peer: int
     bins: tuple[float | None, ...]
@@ -194,27 +199,23 @@ class JudgeWeight:
 
 
 def compute_weights(recording: Recording, bins: int) -> dict[int, JudgeWeight]:
-    """Return the mean weights of every peer that judged, over `bins` equal spans of rounds."""
+    """Return the mean weights of every peer that had a seat, over `bins` equal spans of rounds."""
     if not recording.rounds:
         return {}
     first = min(row.round for row in recording.rounds)
     span = max(row.round for row in recording.rounds) - first + 1
     bins = min(bins, span)
-    sums: dict[int, list[float]] = {}
-    counts: dict[int, list[int]] = {}
-    for row in recording.comparisons:
+    seen: dict[int, list[list[float]]] = {}
+    for row in recording.weights:
         place = min(bins - 1, max(0, (row.round - first) * bins // span))
-        sums.setdefault(row.judge, [0.0] * bins)[place] += row.weight
-        counts.setdefault(row.judge, [0] * bins)[place] += 1
+        seen.setdefault(row.peer, [[] for _ in range(bins)])[place].append(row.weight)
+    verdicts = Counter(row.judge for row in recording.comparisons)
     return {
         peer: JudgeWeight(
             peer=peer,
-            bins=tuple(
-                total / count if count else None
-                for total, count in zip(sums[peer], counts[peer], strict=True)
-            ),
-            mean=sum(sums[peer]) / sum(counts[peer]),
-            comparisons=sum(counts[peer]),
+            bins=tuple(fmean(values) if values else None for values in seen[peer]),
+            mean=fmean([value for values in seen[peer] for value in values]),
+            comparisons=verdicts[peer],
         )
-        for peer in sorted(sums)
+        for peer in sorted(seen)
     }

@@ -186,7 +186,7 @@ def render_report(recording: Recording) -> str:
         peers=peers[:PEERS_SHOWN_MAX],
         peers_count=len(peers),
         bad_count=len(bad),
-        weights=_describe_weights(peers),
+        weights=_describe_weights(recording, peers),
         manifest=shorten(recording.manifest_toml, MANIFEST_CHARACTERS_MAX),
         classes_max=CLASSES_SHOWN_MAX,
         detail_max=DETAIL_CHARACTERS_MAX,
@@ -374,11 +374,15 @@ def _has_unequal(weights: Sequence[JudgeWeight]) -> bool:
     return bool(values) and max(values) - min(values) > 1e-9
 
 
-def _describe_weights(peers: Sequence[PeerView]) -> str:
+def _describe_weights(recording: Recording, peers: Sequence[PeerView]) -> str:
     judged = [peer.weight for peer in peers if peer.weight is not None]
     if not judged:
         return "Nobody judged anything."
     if not _has_unequal(judged):
         return f"All {len(judged)} judges weigh the same: {format_number(judged[0].mean)}."
     means = [one.mean for one in judged]
-    return f"Mean weights of {len(judged)} judges go from {min(means):.3f} to {max(means):.3f}."
+    told = f"Mean weights of {len(judged)} judges go from {min(means):.3f} to {max(means):.3f}."
+    lying, others = (recording.metrics.get(name) for name in ("weight_liars", "weight_others"))
+    if lying is None or others is None:
+        return told
+    return f"{told} In the second half those that lie weigh {lying:.3f} on average, the others {others:.3f}."

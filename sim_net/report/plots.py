@@ -325,7 +325,7 @@ def draw_rounds(rounds: Sequence[RoundRow], forked: frozenset[int]) -> Svg:
 
 
 def draw_weight(weight: JudgeWeight, top: float) -> Svg:
-    """Draw one judge's weight over the rounds, small enough for a table; gaps are rounds it did not judge."""
+    """Draw one judge's weight over the rounds, small enough for a table; gaps are rounds without it."""
     place = Scale(low=0, high=max(1, len(weight.bins) - 1), start=2, end=118)
     height = Scale(low=0, high=top, start=20, end=2)
     runs: list[list[tuple[float, float]]] = [[]]

@@ -27,19 +27,21 @@ from sim_net.records import (
     PhaseRow,
     Recording,
     RoundRow,
+    WeightRow,
 )
 from swarm.edge.paths import write_private_file
 
 if typing.TYPE_CHECKING:
     import pyarrow as pa
 
-TABLES_SCHEMA = "peerage.testnet.tables/1"
+TABLES_SCHEMA = "peerage.testnet.tables/2"
 FORMAT_VERSION = "2.6"
 COMPRESSION = "zstd"
 ROW_CLASSES: Mapping[str, type] = {
     "rounds": RoundRow,
     "answers": AnswerRow,
     "comparisons": ComparisonRow,
+    "weights": WeightRow,
     "phases": PhaseRow,
     "decisions": DecisionRow,
     "missing": MissingRow,

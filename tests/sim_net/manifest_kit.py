@@ -111,6 +111,8 @@ def draw_document(draw: st.DrawFn) -> Table:
         table = draw(draw_table(keys))
         if name == "swarm":
             table |= {"peers": PEERS, "seats": draw(st.sampled_from([0, 4, PEERS]))}
+        if table.get("standing") == "off":
+            table.pop("gold_every", None)
         if name == "models" and table.get("kind") == "recorded":
             table["cache"] = "calls.db"
         elif name == "models":
@@ -118,6 +120,12 @@ def draw_document(draw: st.DrawFn) -> Table:
                 table.pop(only, None)
         document[name] = table
     document["adversary"] = draw(st.lists(draw_adversary(), max_size=4))
+    swarm = document["swarm"]
+    assert isinstance(swarm, dict)
+    if swarm.get("standing") == "off":
+        adversaries = document["adversary"]
+        assert isinstance(adversaries, list)
+        document["adversary"] = [one for one in adversaries if one["kind"] != "history-forger"]
     document["fault"] = draw(st.lists(draw_fault(), max_size=3))
     return document
 

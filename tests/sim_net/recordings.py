@@ -18,6 +18,7 @@ from sim_net.records import (
     Recording,
     RoundRow,
     VerdictKind,
+    WeightRow,
 )
 
 MANIFEST = """\
@@ -49,6 +50,7 @@ class _Builder:
         self.rounds: list[RoundRow] = []
         self.answers: list[AnswerRow] = []
         self.comparisons: list[ComparisonRow] = []
+        self.weights: list[WeightRow] = []
         self.phases: list[PhaseRow] = []
         self.decisions: list[DecisionRow] = []
         self.missing: list[MissingRow] = []
@@ -66,6 +68,8 @@ class _Builder:
         self.add_comparisons(number, steps, classes)
         texts = list(classes)
         is_judged = status in {"full", "partial"}
+        if is_judged:
+            self.add_weights(number)
         winner = texts[0] if is_judged else None
         majority = max(texts, key=lambda text: len(classes[text])) if is_judged else None
         authors = classes[texts[0]]
@@ -90,6 +94,8 @@ class _Builder:
                 result_digest=digest_of("result", number) if is_judged else None,
                 bad_seats=len(self.bad),
                 seats=len(self.peers),
+                is_gold=False,
+                history=number,
             )
         )
         self.now_ms = end_ms + random.randint(50, 400)
@@ -149,6 +155,16 @@ class _Builder:
             start_ms = max(row.at_ms for row in self.phases[-4 * len(self.peers) :])
         return start_ms
 
+    def compute_weight(self, number: int, peer: int) -> float:
+        return 1.0 / (1 + number / 4) if peer in self.bad else 1.0
+
+    def add_weights(self, number: int) -> None:
+        for peer in self.peers:
+            weight = self.compute_weight(number, peer)
+            self.weights.append(
+                WeightRow(round=number, peer=peer, weight=weight, position=0.0, own_or_ally=peer / 2)
+            )
+
     def add_comparisons(self, number: int, steps: int, classes: dict[str, list[int]]) -> None:
         random = self.random
         count = len(classes)
@@ -167,7 +183,7 @@ class _Builder:
                             left=left,
                             right=right,
                             outcome=1 / (1 + math.exp(-logit)),
-                            weight=1.0 / (1 + number / 4) if judge in self.bad else 1.0,
+                            weight=self.compute_weight(number, judge),
                             is_adversarial=judge in self.bad,
                         )
                     )
@@ -219,6 +235,7 @@ def make_recording(*, seed: int = 7, rounds: int = 12, peers: int = 7, bad: int 
         rounds=tuple(builder.rounds),
         answers=tuple(builder.answers),
         comparisons=tuple(builder.comparisons),
+        weights=tuple(builder.weights),
         phases=tuple(builder.phases),
         decisions=tuple(builder.decisions),
         missing=tuple(builder.missing),
@@ -291,6 +308,7 @@ def make_empty_recording() -> Recording:
         rounds=(),
         answers=(),
         comparisons=(),
+        weights=(),
         phases=(),
         decisions=(),
         missing=(),

@@ -132,13 +132,41 @@ def test_an_unknown_option_is_refused(kind: str) -> None:
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("kind", JUDGING_ADVERSARIES)
+def test_each_may_behave_on_gold_and_only_there(kind: str) -> None:
+    golds = {puzzle.question for puzzle in PUZZLES[::2]}
+    options: dict[str, Option] = {"wakes": 0} if kind == "sleeper" else {}
+    context = JudgingContext(
+        peer=4,
+        allies=ALLIES,
+        seed=b"clique",
+        truths=TRUTHS,
+        get_round=ROUND.__getitem__,
+        is_gold=golds.__contains__,
+    )
+    plain = JUDGING_ADVERSARIES[kind](HONEST[4], context, **options)
+    careful = JUDGING_ADVERSARIES[kind](HONEST[4], context, **options, behaves_on_gold=True)
+    lies = 0
+    for puzzle in PUZZLES:
+        texts, expected = get_all(puzzle), HONEST[4] if puzzle.question in golds else plain
+        assert answer(careful, puzzle) == answer(expected, puzzle)
+        assert score(careful, puzzle, *texts) == score(expected, puzzle, *texts)
+        lies += answer(plain, puzzle) != answer(HONEST[4], puzzle)
+        lies += score(plain, puzzle, *texts) != score(HONEST[4], puzzle, *texts)
+    assert lies > len(PUZZLES) // 2
+    requests = [ask(puzzle) for puzzle in PUZZLES]
+    assert [one.text for one in careful.generate(requests)] == [
+        careful.generate([request])[0].text for request in requests
+    ]
+
+
 def test_the_nearest_option_is_suggested() -> None:
     with pytest.raises(ConfigError) as caught:
         create("sleeper", wake=3)
     assert "did you mean 'wakes'?" in caught.value.remedy
     with pytest.raises(ConfigError) as caught:
         create("inverter", wake=3)
-    assert "takes none" in caught.value.remedy
+    assert caught.value.remedy.endswith("known: behaves_on_gold")
 
 
 BAD: list[tuple[str, str, Option]] = [

@@ -52,7 +52,7 @@ def test_every_byzantine_class_has_its_kind_with_its_options(name: str) -> None:
 def test_every_lying_judge_or_author_has_its_kind_with_its_options(name: str) -> None:
     kind = ADVERSARY_KINDS[name]
     known = {key.field: "" if key.default is None else key.default for key in kind.options}
-    assert known == dict(JUDGING_ADVERSARIES[name].defaults)
+    assert known == dict(JUDGING_ADVERSARIES[name].get_defaults())
     assert kind.is_peer
     assert not kind.is_byzantine
 

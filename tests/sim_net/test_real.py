@@ -111,6 +111,21 @@ def test_the_rows_tell_the_run(restarted: RealRun) -> None:
     assert recording.accusations == ()
 
 
+def test_real_questions_build_on_the_rounds_before(tmp_path: Path) -> None:
+    manifest = make_manifest(rounds=3)
+    run = perform(replace(manifest, swarm=replace(manifest.swarm, gold_every=2)), tmp_path)
+    recording = run.read()
+    assert recording.verdict is VerdictKind.OK, explain(recording)
+    assert [(row.history, row.is_gold) for row in recording.rounds] == [
+        (0, False),
+        (1, False),
+        (2, True),
+        (3, False),
+    ]
+    assert {row.weight for row in recording.weights if row.round == 0} == {1.0}
+    assert {row.weight for row in recording.weights if row.round == 3} != {1.0}
+
+
 def test_the_logs_of_all_peers_are_told_as_one(restarted: RealRun) -> None:
     findings = restarted.read_findings()
     told = list(list_events(findings))

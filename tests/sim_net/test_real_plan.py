@@ -22,6 +22,7 @@ from sim_net.real.plan import (
     create_models,
     create_questions,
     draw_groups,
+    list_notes,
     plan_strikes,
 )
 from sim_net.real.reach import ASKER, PeerState, Reach, compute_reach, find_away
@@ -102,6 +103,16 @@ def test_a_seed_fixes_models_and_questions() -> None:
     assert create_questions(PLAIN, one) == create_questions(PLAIN, one)
     assert create_questions(PLAIN, one) != create_questions(PLAIN, two)
     assert len({model.spec for model in create_models(PLAIN, one)}) == 4
+
+
+def test_gold_that_scripted_models_cannot_answer_is_noted() -> None:
+    golden = replace(PLAIN, rounds=3, swarm=replace(PLAIN.swarm, gold_every=1))
+    asked = create_questions(golden, Seeds(1))
+    assert [one.opening is not None for one in asked] == [False, True, False, True, False]
+    assert any("gold teaches nothing here" in note for note in list_notes(golden))
+    embedded = replace(golden, models=ModelSettings(kind="embedded"))
+    assert not any("gold" in note for note in list_notes(embedded))
+    assert not any("gold" in note for note in list_notes(PLAIN))
 
 
 def strike_times(fault: FaultSettings, end_ms: int | None = None) -> list[tuple[int, int | None]]:

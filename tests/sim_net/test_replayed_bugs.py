@@ -20,6 +20,7 @@ from sim_net.records import VerdictKind
 from sim_net.replay import Line, parse_line
 from sim_net.shrink import Failure, run_line
 from sim_net.world import World
+from swarm.core.history import History
 from swarm.core.node import NodeConfig, NodeState, create_node
 from tests.consensus import test_planted_bugs as plants
 from tests.consensus.test_planted_bugs import Patch, planted
@@ -91,6 +92,10 @@ def replace_field(value: Value, name: str, new: int) -> Value:
     return Value(**(fields | {name: new}))
 
 
+def believe_any_history(patch: Patch) -> None:
+    patch.setattr(History, "check", lambda self, standing, base: None)
+
+
 PLANTS: dict[str, Callable[[Patch], None]] = {
     "skip a signature": plants.skip_signature_checks,
     "trust f + 1 for commits": plants.certify_with_f_plus_one_lists,
@@ -107,6 +112,7 @@ PLANTS: dict[str, Callable[[Patch], None]] = {
     "take f + 1 for a quorum": plants.lower_the_quorum,
     "let one list decide who counts": plants.count_lists_of_f,
     "accuse nobody": accuse_nobody,
+    "believe any history": believe_any_history,
     "never say anything twice": never_say_anything_twice,
     "a float in the decision": decide_by_floats,
     "blame who says a thing again": blame_who_repeats,
@@ -127,7 +133,9 @@ CENSORED = Line(
     sets=("rounds=6", "swarm.peers=4", "swarm.steps=1", "network.latency=uniform(1, 2500)"),
     drops=("adversary.1", "adversary.2"),
 )
+FORGED = Line("forged-history", 0, sets=("rounds=4", "adversary.0.every=2"), drops=("fault.0",))
 SOURCES = {
+    "believe any history": FORGED,
     "let one list name a seat again and again": STUFFED,
     "adopt foreign commits": STOLEN,
     "accept a stale pol_view": CENSORED,
@@ -147,6 +155,7 @@ BREAKS = {
     "take f + 1 for a quorum": "omission",
     "let one list decide who counts": "termination",
     "accuse nobody": "discovery",
+    "believe any history": "standings",
     "blame who says a thing again": "penalties",
 }
 

@@ -116,12 +116,12 @@ def test_a_long_series_is_thinned_and_ends_with_the_whole() -> None:
     assert points[-1].swarm == whole
 
 
-def test_weights_have_gaps_where_nobody_judged(recording: Recording) -> None:
+def test_weights_have_gaps_where_a_peer_had_no_seat_in_a_certified_round(recording: Recording) -> None:
     weights = compute_weights(recording, bins=60)
     (bad,) = get_bad_peers(recording)
     good = next(peer for peer in weights if peer != bad)
     assert len(weights[bad].bins) == len(recording.rounds)
-    assert weights[bad].bins[5] is None  # the failed round has no ballots
+    assert weights[bad].bins[5] is None  # the failed round has no weights
     first, last = weights[bad].bins[0], weights[bad].bins[-2]
     assert first is not None
     assert last is not None

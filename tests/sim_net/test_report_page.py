@@ -206,8 +206,8 @@ def test_what_does_not_fit_is_counted() -> None:
 def test_equal_weights_are_one_sentence() -> None:
     whole = RECORDINGS["whole"]
     assert "Weight over rounds" in Page(HTML["whole"]).text
-    level = tuple(replace(row, weight=1.0) for row in whole.comparisons)
-    page = Page(render_report(replace(whole, comparisons=level)))
+    level = tuple(replace(row, weight=1.0) for row in whole.weights)
+    page = Page(render_report(replace(whole, weights=level)))
     assert "All 7 judges weigh the same: 1." in page.text
     assert "Weight over rounds" not in page.text
 

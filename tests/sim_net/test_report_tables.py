@@ -25,11 +25,12 @@ COLUMNS = {
     "rounds": "round:int64 round_id:string question:string truth:string? asked_ms:int64 closed_ms:int64? "
     "status:string steps:int64 winner:string? majority:string? is_right:bool? is_majority_right:bool? "
     "has_right_answer:bool? is_winner_adversarial:bool? p_best:double? flip_estimate:int64? "
-    "result_digest:string? bad_seats:int64 seats:int64",
+    "result_digest:string? bad_seats:int64 seats:int64 is_gold:bool history:int64",
     "answers": "round:int64 peer:int64 text:string candidate:int64 rank:int64 strength:double? "
     "is_right:bool? is_adversarial:bool",
     "comparisons": "round:int64 step:int64 judge:int64 left:int64 right:int64 outcome:double weight:double "
     "is_adversarial:bool",
+    "weights": "round:int64 peer:int64 weight:double position:double own_or_ally:double",
     "phases": "round:int64 peer:int64 step:int64 phase:string at_ms:int64",
     "decisions": "round:int64 step:int64 peer:int64 digest:string view:int64 at_ms:int64",
     "missing": "round:int64 step:int64 peer:int64",
@@ -133,7 +134,7 @@ def test_what_is_no_such_table_is_refused(directory: Path, tmp_path: Path) -> No
         read_table(tmp_path, "rounds", RoundRow)
     whole = parquet.read_table(directory / "rounds.parquet")
     parquet.write_table(whole.replace_schema_metadata({"peerage.schema": "x/2"}), tmp_path / "rounds.parquet")
-    with pytest.raises(StoreError, match=r"has the schema 'x/2', expected 'peerage\.testnet\.tables/1'"):
+    with pytest.raises(StoreError, match=r"has the schema 'x/2', expected 'peerage\.testnet\.tables/2'"):
         read_table(tmp_path, "rounds", RoundRow)
 
 

@@ -61,7 +61,7 @@ def test_a_directory_holds_what_it_says(recording: Recording, tmp_path: Path) ->
         "recording.json",
         "report.html",
     ]
-    assert len(files) == 14
+    assert len(files) == 15
     assert (path / "manifest.toml").read_text() == recording.manifest_toml
     assert [json.loads(line) for line in (path / "events.jsonl").read_text().splitlines()] == EVENTS
     summary = json.loads((path / "recording.json").read_text())
@@ -79,7 +79,8 @@ def test_a_directory_is_for_its_owner_only(recording: Recording, tmp_path: Path)
 def test_the_summary_has_its_keys_in_order(recording: Recording) -> None:
     summary = recording_to_json(recording)
     assert " ".join(summary) == (
-        "schema name verdict seed version replay time trace_digest ended_ms healed_ms metrics checks rows"
+        "schema name verdict seed version replay time trace_digest ended_ms healed_ms "
+        "metrics weights checks rows"
     )
     assert summary["schema"] == RUN_SCHEMA
     assert summary["verdict"] == "ok"
