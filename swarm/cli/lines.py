@@ -1,10 +1,7 @@
 """Many questions to one standing swarm: a line each, answered in order, with gold questions mixed in."""
 
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import trio
@@ -12,6 +9,7 @@ import trio
 from consensus.errors import ConfigError
 from swarm.cli.delivery import Line, deliver, deliver_gold
 from swarm.cli.progress import ProgressLine
+from swarm.cli.sources import open_source
 from swarm.edge.asking import AskOptions, LocalAsker, check_question_text, open_local_asker
 from swarm.edge.paths import get_paths
 
@@ -39,7 +37,7 @@ def ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
 async def _ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
     line = ProgressLine()
     worst = None
-    with _open_source(file) as source:
+    with open_source(file) as source:
         async with (
             open_local_asker(
                 options, paths=get_paths(), note=line.note, on_progress=line.on_progress
@@ -96,19 +94,6 @@ async def _ask_gold(asker: LocalAsker, line: ProgressLine, how: LineOptions) -> 
     asked = await asker.ask_gold()
     line.finish()
     deliver_gold(asked, as_json=how.as_json)
-
-
-@contextmanager
-def _open_source(file: str) -> Iterator[BinaryIO]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        opened = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening is translated
-    except OSError as exc:
-        raise ConfigError(f"cannot read {file} ({exc.strerror})", remedy="check the path") from exc
-    with opened:
-        yield opened
 
 
 async def read_lines(source: BinaryIO, file: str) -> AsyncIterator[tuple[int, str]]:

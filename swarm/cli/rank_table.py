@@ -5,10 +5,8 @@ say which line is wrong and why.
 """
 
 import csv
-import sys
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -21,6 +19,7 @@ from consensus.errors import ConfigError
 from ranking.comparisons import ITEMS_MAX, JUDGES_MAX, ROWS_MAX, ComparisonTable, create_table
 from swarm.cli.rank_errors import BadInputError, make_error
 from swarm.cli.rank_rows import COLUMNS, Batch, CsvLayout, batch_jsonl, check_jsonl, read_header
+from swarm.cli.sources import open_source
 
 LINE_BYTES_MAX: Final = 65_536
 BLOCK_BYTES: Final = 1 << 20
@@ -181,20 +180,6 @@ def _guess_format(file: str, first: bytes) -> Format:
     return _SUFFIXES.get(Path(file).suffix.lower(), guess) if file != "-" else guess
 
 
-@contextmanager
-def _open_source(file: str) -> Iterator[BinaryIO]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        opened = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening is translated
-    except (OSError, ValueError) as exc:  # ValueError: a path with a zero byte
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise ConfigError(f"cannot read {file} ({reason})", remedy="check the path") from exc
-    with opened:
-        yield opened
-
-
 def read_table(file: str, *, on_rows: Callable[[int], None]) -> ComparisonTable:
     """Read a file of comparisons (stdin's for -).
 
@@ -208,7 +193,7 @@ def read_table(file: str, *, on_rows: Callable[[int], None]) -> ComparisonTable:
     """
     name = "stdin" if file == "-" else file
     reader: _Reader | None = None
-    with _open_source(file) as source:
+    with open_source(file) as source:
         try:
             for before, block in _read_blocks(source, name):
                 skipped = 0
