@@ -169,6 +169,11 @@ class StandingAskMessage(Wire, frozen=True, tag=13):
     standing: bytes
 
 
+def make_ask(question: SignedQuestion, standing: bytes | None) -> AskMessage | StandingAskMessage:
+    """Return the message that carries a question and the bytes of the standing it builds on, if any."""
+    return AskMessage(question) if standing is None else StandingAskMessage(question, standing)
+
+
 class StatementMessage(Wire, frozen=True, tag=2):
     """A commit, a list or a vote."""
 

@@ -15,18 +15,16 @@ from consensus.errors import LimitExceeded, PeerError
 from consensus.genesis import Network
 from consensus.identity import KeyPair, PeerKey, Verifier
 from consensus.messages import (
-    AskMessage,
     ReceiptChunk,
     ReceiptRequest,
     RoundClosed,
     SignedQuestion,
-    StandingAskMessage,
     decode_message,
+    make_ask,
 )
 from consensus.question import Question, compute_round_id, sign_question
-from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.verify import VerifiedRound, verify_receipt
-from swarm.core.node import CHUNK_BYTES
+from swarm.core.history import CHUNKS_MAX
 from swarm.core.receipts import make_chunk
 from swarm.edge.past import Backing
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 REPEAT_MS = 2_000  # links come and go; asking twice is harmless
 REPEATS_MAX = 1_000
 LIES_MAX = 3
-CHUNKS_MAX = -(-RECEIPT_BYTES_MAX // CHUNK_BYTES)
 
 
 @dataclass(slots=True)
@@ -117,7 +114,8 @@ class SimAsker:
         if count and (asking.receipt is not None or count > REPEATS_MAX):
             return
         for index, signed in sorted_.items():
-            self.world.carry_from_asker(index, _encode_ask(signed, asking.backing))
+            ask = make_ask(signed, None if asking.backing is None else asking.backing.standing.data)
+            self.world.carry_from_asker(index, encode(ask))
         for key in asking.closed:
             if asking.lies.count(key) <= LIES_MAX:
                 self._fetch(asking, key)
@@ -185,9 +183,3 @@ class SimAsker:
             return
         asking.receipt, asking.verified = data, verified
         asking.closed_ms = self.world.now_ms
-
-
-def _encode_ask(signed: SignedQuestion, backing: Backing | None) -> bytes:
-    return encode(
-        AskMessage(signed) if backing is None else StandingAskMessage(signed, backing.standing.data)
-    )

@@ -17,7 +17,7 @@ from consensus.genesis import Network
 from consensus.gold import GoldOpening
 from consensus.history import compute_standing
 from consensus.identity import PeerKey, Verifier
-from consensus.messages import AskMessage, ReceiptChunk, SignedQuestion, StandingAskMessage
+from consensus.messages import AskMessage, ReceiptChunk, SignedQuestion, StandingAskMessage, make_ask
 from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.standing import OpenedStanding
 from consensus.verify import CheckOutcome, verify_receipt
@@ -42,12 +42,10 @@ class Ask:
     standing: bytes = b""
 
 
-def make_ask(facts: RoundFacts) -> AskMessage | StandingAskMessage:
+def retell_ask(facts: RoundFacts) -> AskMessage | StandingAskMessage:
     """Return the message that tells a peer of a round's question."""
     question = SignedQuestion(facts.payload, facts.signature)
-    return (
-        AskMessage(question) if facts.standing is None else StandingAskMessage(question, facts.standing.data)
-    )
+    return make_ask(question, None if facts.standing is None else facts.standing.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from consensus.round import ABANDONED_KEY, Round
 from consensus.standing import OpenedStanding, open_standing
 from swarm.core.actions import Action, Emit, Penalise, Send
 from swarm.core.bases import fetch_base, find_base, hold_base, seek_base
-from swarm.core.history import CHUNK_BYTES, Ask, make_ask
+from swarm.core.history import CHUNK_BYTES, Ask, retell_ask
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
@@ -109,7 +109,7 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
             if seat is None:
                 return state, []
             if timer.name is TimerName.RESEND and seat.round.is_open(timer.step):
-                seat.broadcast(make_ask(seat.round.desk.facts))
+                seat.broadcast(retell_ask(seat.round.desk.facts))
             seat.round.on_timer(timer, at_ms)
             return state, seat.run()
         case Persisted(_, write_id):
@@ -144,7 +144,7 @@ def _on_linked(state: NodeState, peer: PeerKey, now_ms: int) -> list[Action]:
         facts = seat.round.desk.facts
         index = facts.committee.get_seat(peer)
         if index is not None and not seat.round.is_finished:
-            seat.outbox.put([Send(peer, encode(make_ask(facts)))])
+            seat.outbox.put([Send(peer, encode(retell_ask(facts)))])
             seat.round.on_linked(index, now_ms)
             actions += seat.run()
     return actions
@@ -368,7 +368,7 @@ def _open_round(
     seat.persist(records, actions)
     opened = (("seat", seat.round.desk.seat), ("seats", facts.committee.n), ("quorum", facts.committee.q))
     actions.append(Emit(facts.round_id, "round_opened", opened))
-    seat.broadcast(make_ask(facts))
+    seat.broadcast(retell_ask(facts))
     seat.round.start(now_ms)
     return actions + seat.run()
 

@@ -17,15 +17,14 @@ from consensus.errors import LimitExceeded, PeerError
 from consensus.genesis import Network
 from consensus.identity import PeerKey
 from consensus.messages import (
-    AskMessage,
     ProgressMessage,
     ReceiptChunk,
     ReceiptRequest,
     RefusalMessage,
     RoundClosed,
     SignedQuestion,
-    StandingAskMessage,
     decode_message,
+    make_ask,
 )
 from consensus.phases import Phase
 from consensus.question import RoundId, compute_round_id
@@ -127,10 +126,9 @@ class AskerClient:
         round_id = compute_round_id(question.payload)
         self._asked.append(round_id)
         self._backing = backing
-        data = encode(AskMessage(question))
         if backing is not None:
             self._asked.append(backing.standing.standing.round)
-            data = encode(StandingAskMessage(question, backing.standing.data))
+        data = encode(make_ask(question, None if backing is None else backing.standing.data))
         for key in self._mesh.linked():
             self._mesh.send(key, data)
         with trio.move_on_after(deadline_s):
