@@ -111,6 +111,14 @@ def _add_mass(masses: Masses, cell: Cell, mass: Mass) -> None:
     masses[cell] = mass if before is None else Mass(before.win + mass.win, before.loss + mass.loss)
 
 
+def group_by_judge(comparisons: Sequence[Comparison]) -> dict[int, list[Comparison]]:
+    """Return judge -> its comparisons, both in the order given."""
+    grouped: dict[int, list[Comparison]] = {}
+    for one in comparisons:
+        grouped.setdefault(one.judge, []).append(one)
+    return grouped
+
+
 def compute_owners(authors: Sequence[Sequence[int]]) -> dict[int, int]:
     """Return seat -> index of the class it authored.
 

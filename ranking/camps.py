@@ -103,6 +103,16 @@ def compute_trust(table: Agreement, *, heads: Sequence[int], split_min_q8: int) 
     )
 
 
+def _list_members(camp: Sequence[bool]) -> list[int]:
+    """Return the places of a camp's members, ascending."""
+    return [place for place, is_member in enumerate(camp) if is_member]
+
+
+def _compute_decided(table: Agreement, place: int) -> int:
+    """Return how decided a judge's net votes are: their mean square, Q16."""
+    return (table.sums[place][place] << 16) // max(table.counts[place][place], 1)
+
+
 def _split(sums: Matrix, counts: Matrix) -> tuple[int, ...]:
     """Return +1 or -1 a judge, so that agreement above the mean lies within camps, below it across.
 
@@ -155,7 +165,7 @@ def _fit_loadings(table: Agreement, reference: Sequence[bool]) -> list[int]:
     Alternating least squares over off-diagonal products with members of the reference, damped by half.
     """
     judges = len(table.sums)
-    members = [place for place in range(judges) if reference[place]]
+    members = _list_members(reference)
     base = _compute_base(table, members)
     prior = PRIOR_COUNT_Q16 * base * base >> 32
     half_prior = prior * base << 15
@@ -195,9 +205,7 @@ def _compute_base(table: Agreement, members: Sequence[int]) -> int:
 def _compute_split(table: Agreement, signs: Sequence[int], loadings: Sequence[int]) -> int:
     """Return how clearly what one factor leaves over falls into the two camps, Q8."""
     judges = len(signs)
-    decided = [
-        (table.sums[place][place] << 16) // max(table.counts[place][place], 1) for place in range(judges)
-    ]
+    decided = [_compute_decided(table, place) for place in range(judges)]
     residual = variance = 0
     for row in range(judges):
         for column in range(row):
@@ -231,7 +239,7 @@ def _compare_gold(table: Agreement, first: Sequence[bool], second: Sequence[bool
     """Return 1, -1 or 0 as gold speaks for the first camp, the second, or does not tell."""
     means, variance = [], 0
     for camp in (first, second):
-        places = [place for place, is_member in enumerate(camp) if is_member]
+        places = _list_members(camp)
         count = sum(table.gold_counts[place] for place in places)
         if count <= 0:
             return 0
@@ -263,10 +271,10 @@ def _is_doubtful(
 
 def _compute_preference(table: Agreement, place: int, own: Sequence[bool], other: Sequence[bool]) -> int:
     """Return how much more a judge agrees with its own camp than with the other, in standard errors, Q8."""
-    decided = (table.sums[place][place] << 16) // max(table.counts[place][place], 1)
+    decided = _compute_decided(table, place)
     means, variance = [], 0
     for camp in (own, other):
-        places = [column for column, is_member in enumerate(camp) if is_member and column != place]
+        places = [column for column in _list_members(camp) if column != place]
         count = sum(table.counts[place][column] for column in places)
         if count <= 0:
             return 0
@@ -280,7 +288,7 @@ def _compute_preference(table: Agreement, place: int, own: Sequence[bool], other
 
 def _compute_within(table: Agreement, camp: Sequence[bool]) -> int:
     """Return the mean agreement of two members, Q16; 0 for a camp of one."""
-    places = [place for place, is_member in enumerate(camp) if is_member]
+    places = _list_members(camp)
     agreed = sum(table.sums[row][column] for row in places for column in places if row != column)
     count = sum(table.counts[row][column] for row in places for column in places if row != column)
     return (agreed << 16) // count if count else 0

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ranking.ballots import Q16, Comparison, JudgeTerms, compute_owners, gather_evidence
+from ranking.ballots import Q16, Comparison, JudgeTerms, compute_owners, gather_evidence, group_by_judge
 from ranking.reputation import PastRound
 from ranking.solver import STRENGTH_ONE, Table, compute_log_strength
 
@@ -54,9 +54,7 @@ def compute_incentives(past: PastRound, terms: Mapping[int, JudgeTerms]) -> dict
         ValueError: A seat, class or outcome is out of bounds.
     """
     owners = compute_owners(past.authors)
-    by_judge: dict[int, list[Comparison]] = {}
-    for one in past.comparisons:
-        by_judge.setdefault(one.judge, []).append(one)
+    by_judge = group_by_judge(past.comparisons)
     evidence = gather_evidence(authors=past.authors, comparisons=past.comparisons, terms=terms)
     table = Table(evidence.classes, evidence.compute_total())
     fit = table.fit()

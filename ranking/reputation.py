@@ -36,6 +36,7 @@ from ranking.ballots import (
     check_comparison,
     compute_owners,
     gather_evidence,
+    group_by_judge,
 )
 from ranking.camps import SPLIT_FAST_Q8, SPLIT_SLOW_Q8, Agreement, Trust, compute_trust
 from ranking.solver import Table
@@ -254,10 +255,11 @@ def update_reputation(
     records = dict(reputation.records)
     truth = compute_truth_votes(past.correct or (), classes=classes)
     leans = _learn_own(reputation, past, owners, terms)
+    by_judge = group_by_judge(past.comparisons)
     for seat in seats:
         peer = past.peers[seat]
         record = records.get(peer, _NO_RECORD)
-        record = _learn_side(record, [one for one in past.comparisons if one.judge == seat])
+        record = _learn_side(record, by_judge[seat])
         if seat in leans:
             own, own_count = leans[seat]
             record = record._replace(own=own, own_count=own_count)
@@ -291,10 +293,9 @@ def _learn_own(
     The lean moves by the residual over the information: outcomes against what the other judges say,
     leaving this one out, with the lean so far.
     """
-    concerned: dict[int, list[Comparison]] = {}
-    for one in past.comparisons:
-        if owners.get(one.judge) in (one.left, one.right):
-            concerned.setdefault(one.judge, []).append(one)
+    concerned = group_by_judge(
+        [one for one in past.comparisons if owners.get(one.judge) in (one.left, one.right)]
+    )
     if not concerned:
         return {}
     terms = compute_terms(reputation, past.peers) if terms is None else terms
