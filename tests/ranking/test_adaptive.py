@@ -2,30 +2,18 @@
 
 import math
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
 
 from ranking.adaptive import FIRST_COMPARISONS, Pair, choose_pairs, is_settled
-from ranking.comparisons import ComparisonTable, create_empty_table, create_table
+from ranking.comparisons import ComparisonTable, create_empty_table
 from ranking.fit import fit_strengths
 from ranking.intervals import Intervals, compute_intervals
+from tests.ranking.tables import Row, make_table
 
-Row = tuple[int, int, float]
-
-
-def make(
-    items: int, rows: list[Row], *, weight: list[float] | None = None, judges: int = 3
-) -> ComparisonTable:
-    return create_table(
-        items=[f"i{index}" for index in range(items)],
-        judges=[f"j{index}" for index in range(judges)],
-        judge=[at % judges for at in range(len(rows))],
-        left=[row[0] for row in rows],
-        right=[row[1] for row in rows],
-        outcome=[row[2] for row in rows],
-        weight=weight,
-    )
+make = partial(make_table, judges=3)
 
 
 def make_empty(items: int) -> ComparisonTable:
