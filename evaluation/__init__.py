@@ -1,0 +1,1 @@
+"""Measurements of whole swarms against questions with known truth."""
