@@ -17,7 +17,7 @@ import trio
 
 from consensus.question import QUESTION_VERSION, Question, Role, Turn, sign_question
 from consensus.verify import verify_receipt
-from models.contract import GenerateRequest, Generation, Score, ScoreRequest
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, Score, ScoreRequest
 from models.scripted import ScriptedModel
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
 from swarm.edge.client import Answered, AskerClient
@@ -46,6 +46,10 @@ class DirectCalls:
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         """Score."""
         return self._model.score(requests)
+
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Choose."""
+        return self._model.choose(requests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from consensus.verify import Verdict, verify_receipt
-from models.contract import GenerateRequest, Generation, ModelInfo, Score, ScoreRequest
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, ModelInfo, Score, ScoreRequest
 from models.scripted import ScriptedModel
 from sim_net.world import World
 
@@ -45,6 +45,10 @@ class OwnAnswer:
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         """Score as the scripted model does."""
         return self._model.score(requests)
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Choose as the scripted model does."""
+        return self._model.choose(requests)
 
 
 @dataclass(frozen=True, slots=True)

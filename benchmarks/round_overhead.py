@@ -19,7 +19,16 @@ import trio
 from benchmarks.protocol_step import make_question
 from consensus.question import sign_question
 from models.catalog import open_model
-from models.contract import GenerateRequest, Generation, Model, ModelInfo, Score, ScoreRequest
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    GenerateRequest,
+    Generation,
+    Model,
+    ModelInfo,
+    Score,
+    ScoreRequest,
+)
 from swarm.edge.client import Answered, AskerClient
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
@@ -60,6 +69,13 @@ class BusyModel:
         scores = self._model.score(requests)
         self.busy_s += time.perf_counter() - started
         return scores
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Choose as the wrapped model does."""
+        started = time.perf_counter()
+        choices = self._model.choose(requests)
+        self.busy_s += time.perf_counter() - started
+        return choices
 
 
 @dataclass(frozen=True, slots=True)

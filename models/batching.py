@@ -1,7 +1,7 @@
 """The batching policy: pending requests in, batches out; no clock, no threads, no model.
 
 The oldest request decides the kind of the next batch, and requests of that kind join it strictly in order of
-arrival until one does not fit. So nobody is overtaken within a kind, and neither kind starves the other.
+arrival until one does not fit. So nobody is overtaken within a kind, and no kind starves another.
 """
 
 from collections import deque
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from models.contract import GenerateRequest, ScoreRequest
+from models.contract import ChoiceRequest, GenerateRequest, ScoreRequest
 from models.errors import ModelError
 
-Request = TypeVar("Request", GenerateRequest, ScoreRequest)
+Request = TypeVar("Request", GenerateRequest, ScoreRequest, ChoiceRequest)
 
 # A token of the embedded model covers about four bytes of English; three errs towards smaller batches.
 BYTES_PER_TOKEN = 3
@@ -23,6 +23,7 @@ class BatchKind(Enum):
 
     GENERATE = "generate"
     SCORE = "score"
+    CHOOSE = "choose"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +76,29 @@ class ScoreBatch:
         return ScoreBatch(entries=self.entries[start:stop])
 
 
-def estimate_tokens(request: GenerateRequest | ScoreRequest) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseBatch:
+    """Entries to choose together."""
+
+    entries: tuple[Entry[ChoiceRequest], ...]
+
+    def cut(self, start: int, stop: int) -> "ChooseBatch":
+        """Return the part of the batch from `start` up to `stop`."""
+        return ChooseBatch(entries=self.entries[start:stop])
+
+
+Batch = GenerateBatch | ScoreBatch | ChooseBatch
+
+
+def estimate_tokens(request: GenerateRequest | ScoreRequest | ChoiceRequest) -> int:
     """Estimate a request's tokens from its bytes; the exact number is the backend's to know."""
     match request:
         case GenerateRequest(prompt=prompt, max_tokens=more):
             return _estimate_text(prompt.prefix) + _estimate_text(prompt.suffix) + more
         case ScoreRequest(context=context, continuation=continuation):
             return sum(map(_estimate_text, (context.prefix, context.suffix, continuation)))
+        case ChoiceRequest(context=context, options=options):
+            return sum(map(_estimate_text, (context.prefix, context.suffix, *options)))
 
 
 def _estimate_text(text: str) -> int:
@@ -99,15 +116,21 @@ class BatchQueue:
         self._limits = limits
         self._generate: deque[Entry[GenerateRequest]] = deque()
         self._score: deque[Entry[ScoreRequest]] = deque()
+        self._choose: deque[Entry[ChoiceRequest]] = deque()
 
     def __len__(self) -> int:
-        return len(self._generate) + len(self._score)
+        return len(self._generate) + len(self._score) + len(self._choose)
 
     @property
     def is_batch_full(self) -> bool:
         """Whether waiting longer could not make the next batch larger in rows."""
-        line = self._score if self._get_kind() is BatchKind.SCORE else self._generate
-        return len(line) >= self._limits.rows_max
+        lengths = {
+            BatchKind.GENERATE: len(self._generate),
+            BatchKind.SCORE: len(self._score),
+            BatchKind.CHOOSE: len(self._choose),
+        }
+        kind = self._get_kind()
+        return kind is not None and lengths[kind] >= self._limits.rows_max
 
     def check_room(self, rows: int) -> None:
         """Raise ModelError unless `rows` more requests may wait."""
@@ -126,12 +149,17 @@ class BatchQueue:
         """Let a request wait; room is checked before by `check_room`."""
         self._score.append(entry)
 
+    def add_choice(self, entry: Entry[ChoiceRequest]) -> None:
+        """Let a request wait; room is checked before by `check_room`."""
+        self._choose.append(entry)
+
     def discard(self, tickets: frozenset[int]) -> None:
         """Forget requests nobody waits for any more; those already in a batch are not here."""
         self._generate = deque(entry for entry in self._generate if entry.ticket not in tickets)
         self._score = deque(entry for entry in self._score if entry.ticket not in tickets)
+        self._choose = deque(entry for entry in self._choose if entry.ticket not in tickets)
 
-    def take_batch(self) -> GenerateBatch | ScoreBatch | None:
+    def take_batch(self) -> Batch | None:
         """Remove and return the next batch, or None when nothing waits."""
         match self._get_kind():
             case None:
@@ -140,14 +168,21 @@ class BatchQueue:
                 return GenerateBatch(entries=self._take(self._generate))
             case BatchKind.SCORE:
                 return ScoreBatch(entries=self._take(self._score))
+            case BatchKind.CHOOSE:
+                return ChooseBatch(entries=self._take(self._choose))
 
     def _get_kind(self) -> BatchKind | None:
         """Return the kind of the oldest waiting request."""
-        if not len(self):
-            return None
-        if not self._score or (self._generate and self._generate[0].ticket < self._score[0].ticket):
-            return BatchKind.GENERATE
-        return BatchKind.SCORE
+        oldest = [
+            (line[0].ticket, kind)
+            for line, kind in (
+                (self._generate, BatchKind.GENERATE),
+                (self._score, BatchKind.SCORE),
+                (self._choose, BatchKind.CHOOSE),
+            )
+            if line
+        ]
+        return min(oldest, key=lambda found: found[0])[1] if oldest else None
 
     def _take(self, line: deque[Entry[Request]]) -> tuple[Entry[Request], ...]:
         taken: list[Entry[Request]] = []

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
+CHOICE_OPTIONS_MAX = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
@@ -101,6 +103,36 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceRequest:
+    """Which of a few short continuations a model would give next.
+
+    No option should be the beginning of another: log-probabilities are sums over tokens, and the shorter one
+    would hold the mass of both.
+
+    Args:
+        context: What comes before the options; must not be empty.
+        options: 2 to CHOICE_OPTIONS_MAX texts, distinct and not empty, each tokenised apart from the context.
+    """
+
+    context: Prompt
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """How a model's probability is shared between the options it was given.
+
+    Args:
+        logprobs: One an option, in order: nats, normalised over the options, so that their exponentials sum
+            to 1; negative infinity where the backend saw no mass, never for all of them.
+        prompt_tokens: Tokens of the context.
+    """
+
+    logprobs: tuple[float, ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """What is loaded, and what it supports.
 
@@ -113,6 +145,7 @@ class ModelInfo:
         device: Where it runs, such as `cpu` or `cuda:0`.
         has_replayable_sampling: Whether the noise of `models.sampling` decides the tokens.
         has_logprobs: Whether `score` works.
+        has_choices: Whether `choose` works.
     """
 
     name: str
@@ -123,10 +156,11 @@ class ModelInfo:
     device: str
     has_replayable_sampling: bool
     has_logprobs: bool
+    has_choices: bool
 
 
 class Model(Protocol):
-    """A language model; both calls block, are made from a worker thread and never overlap."""
+    """A language model; its calls block, are made from a worker thread and never overlap."""
 
     def info(self) -> ModelInfo:
         """Return what is loaded and what it supports."""
@@ -161,11 +195,27 @@ class Model(Protocol):
         """
         ...
 
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Share each context's probability between the options of its request.
+
+        Args:
+            requests: Any number, none included.
+
+        Returns:
+            One choice per request, in order; the same for a request whatever else is in the batch, up to
+            rounding of the last bits of the logits.
+
+        Raises:
+            ModelError: This model cannot (`has_choices`), a context is empty or too long, the options are too
+                few, too many, empty or repeated, no option has any mass, or the run failed.
+        """
+        ...
+
 
 @runtime_checkable
 class Interruptible(Protocol):
     """A model whose running call can be given up from another thread."""
 
     def interrupt(self) -> None:
-        """Make the running `generate` or `score` raise ModelError soon; without effect when none runs."""
+        """Make the running call raise ModelError soon; without effect when none runs."""
         ...

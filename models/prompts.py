@@ -6,8 +6,9 @@ fences that it cannot close by `fence`. Special tokens spelt in it are inert in 
 """
 
 import hashlib
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -30,6 +31,10 @@ DEFAULT_TEMPERATURE_MILLI = 300
 DEFAULT_MAX_TOKENS = 64
 
 _SHOTS_TAG = b"peerage/1/shots\x00"
+# A search goes on behind the closing line, so nothing that stands within a fence is found.
+_LABELLED = re.compile(
+    r"^(?P<name>[A-Za-z0-9 ]+):\n<<<text (?P<mark>[0-9a-f]+)\n(?P<text>.*?)\ntext (?P=mark)>>>$", re.M | re.S
+)
 _JOINERS = frozenset("\u200c\u200d")
 _TO_SPACE = frozenset({"Cc", "Zl", "Zp", "Zs", "Cs"})
 
@@ -93,6 +98,28 @@ def fence(text: str, nonce: bytes) -> str:
         start = body.lower().index(mark)
         body = body[:start] + body[start + len(mark) :]
     return f"<<<text {mark}\n{body}\ntext {mark}>>>"
+
+
+def label(name: str, text: str, nonce: bytes) -> str:
+    """Put foreign text under a label of ours, fenced, so that a prompt can speak of it by name.
+
+    Args:
+        name: What the prompt calls it: letters, digits and spaces.
+        text: Data of a peer; see `fence`.
+        nonce: See `fence`; one prompt's texts may share it.
+
+    Returns:
+        The label's line, then the fence, ending in a line break.
+    """
+    return f"{name}:\n{fence(text, nonce)}\n"
+
+
+def get_labelled_texts(text: str) -> Mapping[str, str]:
+    """Read back what `label` put into a prompt, by name: what a label within a fence says is data.
+
+    Where a name stands twice outside all fences, the last counts.
+    """
+    return {found["name"]: found["text"] for found in _LABELLED.finditer(text)}
 
 
 def get_shots(peer_key: bytes) -> tuple[Shot, ...]:

@@ -9,8 +9,20 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from statistics import NormalDist
 
-from models.contract import Finish, GenerateRequest, Generation, ModelInfo, Prompt, Score, ScoreRequest
+from models.choices import check_choice_request, normalise_logprobs
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    Finish,
+    GenerateRequest,
+    Generation,
+    ModelInfo,
+    Prompt,
+    Score,
+    ScoreRequest,
+)
 from models.errors import ModelError
+from models.prompts import get_labelled_texts
 
 SCRIPTED_NAME = "scripted"
 CONTEXT_TOKENS = 4_096
@@ -52,7 +64,10 @@ def _draw_fraction(*parts: str | bytes) -> float:
 
 
 def get_question(prompt: Prompt) -> str:
-    """Return the text of the last `Question:` line of a prompt, or the whole suffix where there is none."""
+    """Return a prompt's fenced question, else its last `Question:` line, else the whole suffix."""
+    labelled = get_labelled_texts(prompt.suffix).get(_MARK.removesuffix(":"))
+    if labelled is not None:
+        return " ".join(labelled.split())
     for line in reversed(prompt.suffix.splitlines()):
         if line.startswith(_MARK):
             return line.removeprefix(_MARK).strip()
@@ -125,6 +140,7 @@ class ScriptedModel:
             device="cpu",
             has_replayable_sampling=True,
             has_logprobs=True,
+            has_choices=True,
         )
 
     def interrupt(self) -> None:
@@ -142,6 +158,16 @@ class ScriptedModel:
         """Score each continuation; see `Model.score`."""
         self._is_interrupted.clear()
         results = [self._score_one(request) for request in requests]
+        self._wait()
+        return results
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Prefer the right option as often as a right answer scores above a wrong one; see `Model.choose`.
+
+        An option is right where it is the right answer, or where the prompt labels a text with it that is.
+        """
+        self._is_interrupted.clear()
+        results = [self._choose_one(request) for request in requests]
         self._wait()
         return results
 
@@ -185,9 +211,31 @@ class ScriptedModel:
         text = request.continuation.strip()
         if not text:
             return Score(logprob=0.0, tokens=0)
-        is_right = text == self.get_truth(get_question(request.context))
-        noise = NormalDist().inv_cdf(_draw_fraction("score", request.context.text, text))
-        return Score(logprob=noise + (self._gap if is_right else 0.0) - 10.0, tokens=tokens)
+        truth = self.get_truth(get_question(request.context))
+        merit = self._draw_merit("score", request.context, text, is_right=text == truth)
+        return Score(logprob=merit - 10.0, tokens=tokens)
+
+    def _choose_one(self, request: ChoiceRequest) -> Choice:
+        check_choice_request(request)
+        prompt_tokens = _check_context(
+            request.context, max(len(option.split()) for option in request.options)
+        )
+        truth = self.get_truth(get_question(request.context))
+        labelled = get_labelled_texts(request.context.suffix)
+        merits = [
+            self._draw_merit(
+                "choose",
+                request.context,
+                option,
+                is_right=truth in (option.strip(), labelled.get(option.strip())),
+            )
+            for option in request.options
+        ]
+        return Choice(logprobs=normalise_logprobs(merits), prompt_tokens=prompt_tokens)
+
+    def _draw_merit(self, kind: str, context: Prompt, text: str, *, is_right: bool) -> float:
+        noise = NormalDist().inv_cdf(_draw_fraction(kind, context.text, text))
+        return noise + (self._gap if is_right else 0.0)
 
 
 def _check_context(prompt: Prompt, room: int) -> int:

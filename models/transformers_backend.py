@@ -16,7 +16,18 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from models.contract import Finish, GenerateRequest, Generation, ModelInfo, Prompt, Score, ScoreRequest
+from models.choices import check_choice_request, normalise_logprobs
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    Finish,
+    GenerateRequest,
+    Generation,
+    ModelInfo,
+    Prompt,
+    Score,
+    ScoreRequest,
+)
 from models.errors import ModelError
 from models.kv_rows import LayerState, Layout, Prefix, PrefixCache, Row, compute_layout
 from models.sampling import sample_token
@@ -110,6 +121,7 @@ class TransformersModel:
             device=str(self._device),
             has_replayable_sampling=True,
             has_logprobs=True,
+            has_choices=True,
         )
         self._prefixes = PrefixCache()
         self._is_interrupted = threading.Event()
@@ -150,6 +162,27 @@ class TransformersModel:
             for start in range(0, len(packed), ROWS_MAX):
                 scores |= self._score_pass(packed[start : start + ROWS_MAX])
             return [scores[index] for index in range(len(requests))]
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Share probability between options, from the scores of each; see `Model.choose`."""
+        for request in requests:
+            check_choice_request(request)
+        scores = iter(
+            self.score(
+                [
+                    ScoreRequest(context=request.context, continuation=option)
+                    for request in requests
+                    for option in request.options
+                ]
+            )
+        )
+        return [
+            Choice(
+                logprobs=normalise_logprobs([next(scores).logprob for _ in request.options]),
+                prompt_tokens=self._tokenise(request.context, 0).tokens,
+            )
+            for request in requests
+        ]
 
     @contextmanager
     def _running(self) -> Iterator[None]:

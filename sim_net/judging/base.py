@@ -11,7 +11,10 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from consensus.errors import ConfigError
+from models.choices import refuse_choices
 from models.contract import (
+    Choice,
+    ChoiceRequest,
     GenerateRequest,
     Generation,
     Interruptible,
@@ -144,6 +147,10 @@ class JudgingAdversary:
                 nats = reply.logprob if self._behaves(puzzle) else self.bend(reply.logprob)
                 results[place] = Score(logprob=nats, tokens=reply.tokens)
         return [results[place] for place in range(len(requests))]
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Raise ModelError: attacks here bend scores, and an honest choice would hide that."""
+        refuse_choices(f"a {self.name} judge", requests)
 
     def _behaves(self, puzzle: Puzzle) -> bool:
         return bool(self._options[BEHAVES_ON_GOLD]) and self.context.is_gold(puzzle.question)

@@ -6,6 +6,7 @@ noise seed and seat key. A last line without its end is what a crash left: it is
 before the next write. Lines are appended under a lock, so several processes may record into one file.
 """
 
+import dataclasses
 import fcntl
 import hashlib
 import math
@@ -16,7 +17,10 @@ from typing import IO
 import msgspec
 
 from consensus.errors import ConfigError, StoreError
+from models.choices import refuse_choices
 from models.contract import (
+    Choice,
+    ChoiceRequest,
     Finish,
     GenerateRequest,
     Generation,
@@ -100,7 +104,8 @@ class RecordedModel:
                 raise ConfigError(f"{path} holds no recorded model", remedy=RECORD_REMEDY)
             self._info = info
             return
-        self._info = inner.info()
+        # Choices are not kept: a run that judges by them must not look replayable.
+        self._info = dataclasses.replace(inner.info(), has_choices=False)
         if info is None:
             self._append([_make_model_line(self._info)])
         elif info.digest != self._info.digest:
@@ -154,6 +159,10 @@ class RecordedModel:
             self._append(_make_score_line(key, missing[key], result) for key, result in found.items())
             self._scores |= found
         return [self._scores[key] for key in keys]
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Raise ModelError: the cache keeps answers and scores only."""
+        refuse_choices(f"the recording of {self._info.name}", requests)
 
     # -- keys --------------------------------------------------------------------------------------
 
@@ -311,6 +320,7 @@ def _open_model_line(line: _ModelLine) -> ModelInfo:
         device=line.device,
         has_replayable_sampling=line.has_replayable_sampling,
         has_logprobs=line.has_logprobs,
+        has_choices=False,
     )
 
 

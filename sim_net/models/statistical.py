@@ -39,7 +39,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from models.contract import GenerateRequest, Generation, ModelInfo, Score, ScoreRequest
+from models.choices import refuse_choices
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, ModelInfo, Score, ScoreRequest
 from ranking.merge import canonical_key
 from sim_net.injections import find_injection
 from sim_net.manifest import ModelSettings
@@ -183,6 +184,7 @@ class StatisticalModel:
             device="cpu",
             has_replayable_sampling=False,
             has_logprobs=True,
+            has_choices=False,
         )
 
     def interrupt(self) -> None:
@@ -198,6 +200,10 @@ class StatisticalModel:
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         """Score each continuation; see `Model.score`."""
         return [self._score_one(request) for request in requests]
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Raise ModelError: this model's judgement is a score of each text."""
+        refuse_choices(STATISTICAL_NAME, requests)
 
     def get_answer(self, puzzle: Puzzle) -> str:
         """Return this peer's answer to a question."""

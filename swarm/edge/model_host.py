@@ -9,8 +9,26 @@ from typing import TypeVar, assert_never
 
 import trio
 
-from models.batching import BatchLimits, BatchQueue, Entry, GenerateBatch, ScoreBatch
-from models.contract import GenerateRequest, Generation, Interruptible, Model, ModelInfo, Score, ScoreRequest
+from models.batching import (
+    Batch,
+    BatchLimits,
+    BatchQueue,
+    ChooseBatch,
+    Entry,
+    GenerateBatch,
+    ScoreBatch,
+)
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    GenerateRequest,
+    Generation,
+    Interruptible,
+    Model,
+    ModelInfo,
+    Score,
+    ScoreRequest,
+)
 from models.errors import ModelError
 
 # A batch is closed when nothing has arrived for the quiet time, or the whole window is over.
@@ -18,9 +36,9 @@ GATHER_QUIET_S = 0.004
 GATHER_WINDOW_S = 0.040
 INTERRUPT_EVERY_S = 0.050
 
-Result = Generation | Score | ModelError
-Request = TypeVar("Request", GenerateRequest, ScoreRequest)
-Done = TypeVar("Done", Generation, Score)
+Result = Generation | Score | Choice | ModelError
+Request = TypeVar("Request", GenerateRequest, ScoreRequest, ChoiceRequest)
+Done = TypeVar("Done", Generation, Score, Choice)
 
 
 @dataclass(slots=True)
@@ -114,6 +132,29 @@ class ModelHost:
         results = [call.results[ticket] for ticket in tickets]
         return [result for result in results if isinstance(result, Score)]
 
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Choose between options, together with whatever else waits.
+
+        Args:
+            requests: Any number; they may be spread over several batches.
+
+        Returns:
+            One choice per request, in order.
+
+        Raises:
+            ModelError: The model refused or failed, the queue is full, or the host has ended.
+        """
+        if not requests:
+            await trio.lowlevel.checkpoint()
+            return []
+        call = self._open_call(len(requests))
+        tickets = sorted(call.waiting)
+        for ticket, request in zip(tickets, requests, strict=True):
+            self._queue.add_choice(Entry(ticket=ticket, request=request))
+        await self._wait(call)
+        results = [call.results[ticket] for ticket in tickets]
+        return [result for result in results if isinstance(result, Choice)]
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve calls until cancelled; start it in a nursery that outlives the callers.
 
@@ -193,7 +234,7 @@ class ModelHost:
                     await self._arrived.wait()
                 is_quiet = quiet.cancelled_caught
 
-    async def _run_batch(self, batch: GenerateBatch | ScoreBatch) -> None:
+    async def _run_batch(self, batch: Batch) -> None:
         tickets = [entry.ticket for entry in batch.entries]
         self._running = running = _Running(frozenset(tickets))
         async with trio.open_nursery() as nursery:
@@ -207,7 +248,7 @@ class ModelHost:
         for ticket, result in zip(tickets, results, strict=True):
             self._settle(ticket, result)
 
-    async def _run_model(self, batch: GenerateBatch | ScoreBatch) -> list[Result]:
+    async def _run_model(self, batch: Batch) -> list[Result]:
         """Run a batch, by halves where it fails, so that one bad request does not fail its neighbours."""
         try:
             match batch:
@@ -217,6 +258,9 @@ class ModelHost:
                 case ScoreBatch(entries=entries):
                     contexts = [entry.request for entry in entries]
                     return list(await self._in_thread(self._model.score, contexts))
+                case ChooseBatch(entries=entries):
+                    choices = [entry.request for entry in entries]
+                    return list(await self._in_thread(self._model.choose, choices))
                 case _:
                     assert_never(batch)
         except ModelError as exc:

@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 import trio
 
 from consensus.errors import PeerageError, StoreError
-from models.contract import GenerateRequest, Generation, Score, ScoreRequest
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, Score, ScoreRequest
 from models.errors import ModelError
 from swarm.core.actions import (
     Action,
@@ -51,6 +51,10 @@ class ModelCalls(Protocol):
 
     async def generate(self, request: GenerateRequest) -> Generation:
         """Sample one continuation."""
+
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Choose between options; see `ModelHost.choose`."""
+        ...
 
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         """Score continuations."""

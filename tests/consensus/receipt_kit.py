@@ -39,7 +39,16 @@ from consensus.receipt import (
 )
 from consensus.standing import OpenedStanding
 from consensus.verify import VerifiedRound, verify_receipt
-from models.contract import GenerateRequest, Generation, Model, ModelInfo, Score, ScoreRequest
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    GenerateRequest,
+    Generation,
+    Model,
+    ModelInfo,
+    Score,
+    ScoreRequest,
+)
 from models.errors import ModelError
 from models.scripted import ScriptedModel
 from ranking.canonical import Q16
@@ -68,6 +77,9 @@ class MuteModel:
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         return self._judge.score(requests)
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        return self._judge.choose(requests)
 
 
 @dataclass(frozen=True)

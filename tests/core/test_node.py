@@ -23,7 +23,17 @@ from consensus.messages import (
     StatementMessage,
 )
 from consensus.question import compute_round_id, sign_question
-from models.contract import Finish, GenerateRequest, Generation, Model, ModelInfo, Score, ScoreRequest
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    Finish,
+    GenerateRequest,
+    Generation,
+    Model,
+    ModelInfo,
+    Score,
+    ScoreRequest,
+)
 from models.errors import ModelError
 from models.scripted import ScriptedModel
 from sim_net.checkers.final import check_world
@@ -512,6 +522,9 @@ class DeafModel:
         return MODEL.generate(requests)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        raise ModelError("deaf")
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
         raise ModelError("deaf")
 
 

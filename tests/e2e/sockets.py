@@ -14,7 +14,7 @@ from consensus.encoding import Wire, encode
 from consensus.identity import KeyPair, PeerKey, Verifier
 from consensus.messages import AskMessage, Message, SignedQuestion, decode_message
 from consensus.question import sign_question
-from models.contract import GenerateRequest, Generation, Score, ScoreRequest
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, Score, ScoreRequest
 from models.scripted import ScriptedModel
 from swarm.core.node import NodeConfig
 from swarm.edge.client import AskerClient, Progress
@@ -50,6 +50,10 @@ class SlowScripted:
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         await trio.sleep(self._seconds)
         return self._model.score(requests)
+
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        await trio.sleep(self._seconds)
+        return self._model.choose(requests)
 
 
 @dataclass

@@ -21,7 +21,8 @@ from consensus.messages import (
 )
 from consensus.question import compute_round_id
 from consensus.verify import verify_receipt
-from models.contract import Finish, GenerateRequest, Generation, Score, ScoreRequest
+from models.contract import Choice, ChoiceRequest, Finish, GenerateRequest, Generation, Score, ScoreRequest
+from models.errors import ModelError
 from swarm.core.node import CHUNK_BYTES
 from swarm.edge.client import Answered, ProgressKind, Unanswered
 from swarm.edge.limits import EdgeLimits
@@ -206,6 +207,9 @@ class Talkative:
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         await trio.lowlevel.checkpoint()
         return [Score(logprob=-float(len(item.continuation)), tokens=1) for item in requests]
+
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        raise ModelError("only scores")
 
 
 @pytest.mark.slow

@@ -9,7 +9,17 @@ import trio
 import trio.testing
 
 from models.batching import BatchLimits
-from models.contract import GenerateRequest, Generation, Model, ModelInfo, Prompt, Score, ScoreRequest
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    GenerateRequest,
+    Generation,
+    Model,
+    ModelInfo,
+    Prompt,
+    Score,
+    ScoreRequest,
+)
 from models.errors import ModelError
 from models.prompts import STOP_STRINGS
 from models.scripted import ScriptedModel
@@ -62,6 +72,10 @@ class WatchedModel:
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
         self._run(len(requests))
         return self.inner.score(requests)
+
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        self._run(len(requests))
+        return self.inner.choose(requests)
 
     def _run(self, rows: int) -> None:
         before = self.interrupts

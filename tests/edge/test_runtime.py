@@ -30,7 +30,7 @@ from consensus.messages import (
 )
 from consensus.question import sign_question
 from consensus.verify import verify_receipt
-from models.contract import GenerateRequest, Generation, Score, ScoreRequest
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, Score, ScoreRequest
 from models.errors import ModelError
 from models.scripted import ScriptedModel
 from swarm.core.node import NodeConfig
@@ -75,6 +75,10 @@ class Thinking:
         await self._think()
         return self._model.score(requests)
 
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        await self._think()
+        return self._model.choose(requests)
+
     async def _think(self) -> None:
         try:
             await trio.sleep(self.seconds)
@@ -91,6 +95,10 @@ class Broken(Thinking):
         raise ModelError("out of memory")
 
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        await trio.lowlevel.checkpoint()
+        raise ModelError("out of memory")
+
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
         await trio.lowlevel.checkpoint()
         raise ModelError("out of memory")
 

@@ -5,14 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.batching import (
+    Batch,
     BatchLimits,
     BatchQueue,
+    ChooseBatch,
     Entry,
     GenerateBatch,
     ScoreBatch,
     estimate_tokens,
 )
-from models.contract import GenerateRequest, Prompt, ScoreRequest
+from models.contract import ChoiceRequest, GenerateRequest, Prompt, ScoreRequest
 from models.errors import ModelError
 
 
@@ -31,6 +33,10 @@ def score(size: int) -> ScoreRequest:
     return ScoreRequest(context=Prompt(prefix="", suffix="x" * 3 * size), continuation="")
 
 
+def choose(size: int) -> ChoiceRequest:
+    return ChoiceRequest(context=Prompt(prefix="", suffix="x" * 3 * size), options=("A", "B"))
+
+
 def fill(limits: BatchLimits, arrivals: list[tuple[bool, int]]) -> BatchQueue:
     queue = BatchQueue(limits)
     for ticket, (is_score, size) in enumerate(arrivals):
@@ -42,7 +48,7 @@ def fill(limits: BatchLimits, arrivals: list[tuple[bool, int]]) -> BatchQueue:
     return queue
 
 
-def take_all(queue: BatchQueue) -> list[GenerateBatch | ScoreBatch]:
+def take_all(queue: BatchQueue) -> list[Batch]:
     batches = []
     while (batch := queue.take_batch()) is not None:
         batches.append(batch)
@@ -116,3 +122,27 @@ def test_a_part_of_a_batch_keeps_its_kind() -> None:
     part = batch.cut(1, 3)
     assert isinstance(part, ScoreBatch)
     assert [entry.ticket for entry in part.entries] == [1, 2]
+
+
+def test_choices_are_a_kind_of_their_own_and_starve_nobody() -> None:
+    queue = fill(BatchLimits(rows_max=2), [(True, 1), (False, 1)])
+    for ticket in (2, 3, 4):
+        queue.add_choice(Entry(ticket=ticket, request=choose(1)))
+    queue.add_score(Entry(ticket=5, request=score(1)))
+    queue.discard(frozenset({3}))
+    assert len(queue) == 5
+    batches = take_all(queue)
+    assert [type(batch) for batch in batches] == [ScoreBatch, GenerateBatch, ChooseBatch]
+    assert [[entry.ticket for entry in batch.entries] for batch in batches] == [[0, 5], [1], [2, 4]]
+    part = batches[2].cut(1, 2)
+    assert isinstance(part, ChooseBatch)
+    assert [entry.ticket for entry in part.entries] == [4]
+
+
+def test_a_choice_counts_with_all_its_options() -> None:
+    assert estimate_tokens(choose(5)) == 7
+    queue = BatchQueue(BatchLimits(tokens_max=14))
+    for ticket in range(3):
+        queue.add_choice(Entry(ticket=ticket, request=choose(5)))
+    assert not fill(BatchLimits(), []).is_batch_full
+    assert [len(batch.entries) for batch in take_all(queue)] == [2, 1]

@@ -1,11 +1,14 @@
 """One suite for the scripted and the embedded model (style.md, "Tests": contracts)."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from models.catalog import open_model
 from models.contract import (
+    CHOICE_OPTIONS_MAX,
+    ChoiceRequest,
     Finish,
     GenerateRequest,
     Interruptible,
@@ -178,6 +181,74 @@ def test_special_tokens_in_a_text_are_inert(model: Model) -> None:
     (score,) = model.score([judge(CAPITAL, "<|im_end|>")])
     (words,) = model.score([judge(CAPITAL, "end")])
     assert score.tokens >= words.tokens
+
+
+def pick(question: str, *options: str) -> ChoiceRequest:
+    context = answer_prompt([Message(role=Role.USER, text=question)], SEATS[0])
+    return ChoiceRequest(context=context, options=options)
+
+
+def skip_without_choices(model: Model) -> None:
+    if not model.info().has_choices:
+        pytest.skip("this model has no choices")
+
+
+def test_who_has_no_choices_says_what_to_do(model: Model) -> None:
+    if model.info().has_choices:
+        assert model.choose([]) == []
+        return
+    with pytest.raises(ModelError, match="choose") as caught:
+        model.choose([pick(CAPITAL, " Paris", " banana")])
+    assert caught.value.remedy
+
+
+def test_a_choice_is_normalised_over_its_options_and_prefers_the_plausible_one(model: Model) -> None:
+    skip_without_choices(model)
+    (choice,) = model.choose([pick(CAPITAL, " banana", " Paris", " seventeen")])
+    assert len(choice.logprobs) == 3
+    assert all(value <= 0 for value in choice.logprobs)
+    assert math.fsum(map(math.exp, choice.logprobs)) == pytest.approx(1.0)
+    assert max(choice.logprobs) == choice.logprobs[1]
+    (generation,) = model.generate([ask(CAPITAL)])
+    assert choice.prompt_tokens == generation.prompt_tokens
+
+
+def test_choices_follow_their_options_and_do_not_depend_on_company(model: Model) -> None:
+    skip_without_choices(model)
+    requests = [pick(question, " Paris", " 84", " small") for question in QUESTIONS]
+    requests.append(pick(CAPITAL, " small", " Paris", " 84"))
+    together = model.choose(requests)
+    for request, choice in zip(requests, together, strict=True):
+        (alone,) = model.choose([request])
+        assert alone.prompt_tokens == choice.prompt_tokens
+        assert alone.logprobs == pytest.approx(choice.logprobs, abs=LOGPROB_TOLERANCE)
+    first, last = together[0].logprobs, together[-1].logprobs
+    assert (last[1], last[2], last[0]) == pytest.approx(first, abs=LOGPROB_TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), (" A",), (" A", " A"), (" A", ""), tuple(f" {index}" for index in range(CHOICE_OPTIONS_MAX + 1))],
+)
+def test_options_that_are_no_choice_are_refused(model: Model, options: tuple[str, ...]) -> None:
+    skip_without_choices(model)
+    with pytest.raises(ModelError, match="option") as caught:
+        model.choose([pick(CAPITAL, *options)])
+    assert caught.value.remedy
+    most = tuple(f" {index}" for index in range(10, 10 + CHOICE_OPTIONS_MAX))
+    (choice,) = model.choose([pick(CAPITAL, *most)])
+    assert len(choice.logprobs) == CHOICE_OPTIONS_MAX
+
+
+def test_contexts_of_choices_are_checked_like_others(model: Model) -> None:
+    skip_without_choices(model)
+    length = model.info().context_tokens
+    for prompt, words in (
+        (Prompt(prefix="", suffix=""), "empty"),
+        (Prompt(prefix="", suffix="a " * length), str(length)),
+    ):
+        with pytest.raises(ModelError, match=words):
+            model.choose([ChoiceRequest(context=prompt, options=(" A", " B"))])
 
 
 def test_interrupt_without_a_running_call_spoils_nothing(model: Model) -> None:
