@@ -63,10 +63,13 @@ class Generation:
 
     Args:
         text: The continuation, cut before the stop string or the end token; not stripped.
-        tokens: Every sampled token, those of the stop string or the end token included (an audit needs them).
+        tokens: Every sampled token, those of the stop string or the end token included (an audit needs them);
+            empty where a foreign server counts its tokens and does not name them.
         finish: STOP when a stop string or an end token was met, LENGTH when `max_tokens` was reached.
         prompt_tokens: Tokens of the prompt.
-        logprob: Sum over `tokens` of their log-probability at temperature 1, nats.
+        logprob: Sum over the tokens of their log-probability at temperature 1, nats; NaN where a foreign
+            server does not say.
+        counted_tokens: How many tokens a foreign server says it sampled; None where `tokens` names them.
     """
 
     text: str
@@ -74,6 +77,12 @@ class Generation:
     finish: Finish
     prompt_tokens: int
     logprob: float
+    counted_tokens: int | None = None
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens were sampled, whether or not they are named."""
+        return len(self.tokens) if self.counted_tokens is None else self.counted_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +147,16 @@ class ModelInfo:
 
     Args:
         name: Name for people.
-        digest: SHA-256 over what is loaded (the weights file; for scripted models the parameters), 32 bytes.
+        digest: SHA-256 over what is loaded (the weights file; for scripted models the parameters), or over
+            what a server declares (`is_digest_declared`), 32 bytes.
         family: Model family, such as `smollm2`.
-        parameters: Number of parameters; 0 for a scripted model.
+        parameters: Number of parameters; 0 for a scripted model, and where a server does not say.
         context_tokens: Most tokens of prompt and answer together.
-        device: Where it runs, such as `cpu` or `cuda:0`.
+        device: Where it runs, such as `cpu` or `cuda:0`; a server's address for a foreign one.
         has_replayable_sampling: Whether the noise of `models.sampling` decides the tokens.
         has_logprobs: Whether `score` works.
         has_choices: Whether `choose` works.
+        is_digest_declared: Whether the digest rests on a server's word alone, its weights being out of reach.
     """
 
     name: str
@@ -157,6 +168,12 @@ class ModelInfo:
     has_replayable_sampling: bool
     has_logprobs: bool
     has_choices: bool
+    is_digest_declared: bool = False
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether there is no network behind it, so that its calls take no time worth measuring."""
+        return self.parameters == 0 and not self.is_digest_declared
 
 
 class Model(Protocol):

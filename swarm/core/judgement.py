@@ -37,10 +37,10 @@ def make_generate_request(question: Question, *, noise_seed: bytes, seat_key: by
 def make_answer(generation: Generation, info: ModelInfo, *, tokens_max: int) -> bytes | None:
     """Return the body of an answer, or None where the model said nothing, or more than it was asked for."""
     text = clean_answer(generation.text).encode("utf-8")[:ANSWER_BYTES_MAX]
-    if not text or len(generation.tokens) > tokens_max:
+    if not text or generation.token_count > tokens_max:
         return None
     sampling = Sampling.REPLAYABLE if info.has_replayable_sampling else Sampling.FOREIGN
-    return encode(AnswerBody(ANSWER_VERSION, text, info.digest, int(sampling), len(generation.tokens)))
+    return encode(AnswerBody(ANSWER_VERSION, text, info.digest, int(sampling), generation.token_count))
 
 
 def make_score_requests(

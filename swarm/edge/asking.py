@@ -369,7 +369,7 @@ async def measure_process_deadline_s(
         cores: How many processes can run at once.
         get_time_s: A clock that never goes back.
     """
-    if model.info().parameters == 0:
+    if model.info().is_simulated:
         return DEADLINE_S_MIN
     async with trio.open_nursery() as nursery:
         host = ModelHost(model)
@@ -388,7 +388,7 @@ async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost)
         model: Told apart by what it is: a scripted one needs no measuring.
         host: Generates a few tokens, as a batch of all peers would.
     """
-    if model.info().parameters == 0:
+    if model.info().is_simulated:
         return DEADLINE_S_MIN
     tokens_per_s = await measure_tokens_per_s(host, rows=options.peers, get_time_s=time.monotonic)
     return compute_deadline_s(options, tokens_per_s=tokens_per_s)

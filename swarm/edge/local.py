@@ -85,7 +85,7 @@ def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
 
 def create_timing(info: ModelInfo) -> Timing:
     """Return the patience that fits a model: judging with a real one varies from peer to peer."""
-    return Timing(grace_ms_min=MODEL_GRACE_MS if info.parameters else SCRIPTED_GRACE_MS)
+    return Timing(grace_ms_min=SCRIPTED_GRACE_MS if info.is_simulated else MODEL_GRACE_MS)
 
 
 def compute_peer_seed(seed: bytes, index: int) -> bytes:
