@@ -1,4 +1,4 @@
-"""Six families of questions, each a pure function of its draws: one text, one short truth.
+"""Six first families of questions, each a pure function of its draws: one text, one short truth.
 
 Level 1 is within reach of a 135M model now and then; levels 2 and 3 take more steps. Numbers are written
 in digits without separators, lists with commas, sentences end with a full stop or a question mark.

@@ -19,12 +19,35 @@ from consensus._gold_families import (
     compose_ordering,
     compose_units,
 )
+from consensus._gold_forms import has_form
+from consensus._gold_number_families import (
+    compose_comparison,
+    compose_divisibility,
+    compose_division,
+    compose_fractions,
+    compose_numerals,
+    compose_percentages,
+    compose_roman,
+    compose_rounding,
+    compose_sequences,
+)
+from consensus._gold_story_families import compose_clock, compose_money, compose_stories
+from consensus._gold_word_families import (
+    compose_animals,
+    compose_antonyms,
+    compose_capitals,
+    compose_categories,
+    compose_plurals,
+    compose_spelling,
+    compose_tenses,
+)
 from consensus.encoding import Wire
 from consensus.errors import ConfigError, PeerError
 from consensus.hashing import tagged_hash
 from ranking.merge import canonical_key
 
 __all__ = [
+    "DRAWN_FAMILIES",
     "FAMILIES",
     "GOLD_VERSION",
     "LEVELS",
@@ -43,13 +66,35 @@ LEVELS = (1, 2, 3)
 DRAW_LEVEL = 1  # small models differ there: there is something to judge
 ANSWER_CHARS_MAX = 1_000  # a longer text is an essay, whatever it says
 
+# What an opening may name: which openings count decides what a standing becomes, so this is protocol, and
+# growing it is a new GOLD_VERSION. The other families measure swarms and decide nothing.
+DRAWN_FAMILIES = ("arithmetic", "counting", "dates", "logic", "ordering", "units")
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
+        "animals": compose_animals,
+        "antonyms": compose_antonyms,
         "arithmetic": compose_arithmetic,
+        "capitals": compose_capitals,
+        "categories": compose_categories,
+        "clock": compose_clock,
+        "comparison": compose_comparison,
         "counting": compose_counting,
         "dates": compose_dates,
+        "divisibility": compose_divisibility,
+        "division": compose_division,
+        "fractions": compose_fractions,
         "logic": compose_logic,
+        "money": compose_money,
+        "numerals": compose_numerals,
         "ordering": compose_ordering,
+        "percentages": compose_percentages,
+        "plurals": compose_plurals,
+        "roman": compose_roman,
+        "rounding": compose_rounding,
+        "sequences": compose_sequences,
+        "spelling": compose_spelling,
+        "stories": compose_stories,
+        "tenses": compose_tenses,
         "units": compose_units,
     }
 )
@@ -64,7 +109,7 @@ class GoldQuestion:
     Attributes:
         family: A key of `FAMILIES`.
         text: Exact rendering, ASCII, one line.
-        truth: The one right answer: an integer in digits, or one word.
+        truth: The one right answer: a number in digits, one word, or a time such as `5:30`.
         level: 1 (a 135M model is right now and then) to 3.
     """
 
@@ -89,7 +134,7 @@ def open_gold(opening: GoldOpening) -> GoldQuestion:
     Raises:
         PeerError: There is no such version, family or level, or the seed has another length.
     """
-    names = [name for name in FAMILIES if name.encode("ascii") == opening.family]
+    names = [name for name in DRAWN_FAMILIES if name.encode("ascii") == opening.family]
     if opening.version != GOLD_VERSION or not names:
         raise PeerError(f"gold: got version {opening.version} and family {opening.family[:16]!r}")
     try:
@@ -100,10 +145,9 @@ def open_gold(opening: GoldOpening) -> GoldQuestion:
 
 def draw_gold(secret: bytes, index: int) -> GoldOpening:
     """Draw the `index`-th gold question of whoever holds `secret`; one opened tells nothing of the others."""
-    families = sorted(FAMILIES)
-    place = int.from_bytes(tagged_hash("gold-family", secret, index)[:8], "big") % len(families)
+    place = int.from_bytes(tagged_hash("gold-family", secret, index)[:8], "big") % len(DRAWN_FAMILIES)
     seed = tagged_hash("gold-seed", secret, index)
-    return GoldOpening(GOLD_VERSION, families[place].encode("ascii"), DRAW_LEVEL, seed)
+    return GoldOpening(GOLD_VERSION, DRAWN_FAMILIES[place].encode("ascii"), DRAW_LEVEL, seed)
 
 
 def generate(family: str, seed: bytes, level: int = 1) -> GoldQuestion:
@@ -137,7 +181,8 @@ def is_correct(question: GoldQuestion, answer: str) -> bool:
     """Say whether `answer` is the truth, harmless form aside.
 
     Case, a trailing full stop, thousands separators and openings such as "the answer is" do not matter
-    (`ranking.merge.canonical_key`), nor does the unit that the question asks for ("120 minutes").
+    (`ranking.merge.canonical_key`), nor does the unit that the question asks for ("120 minutes"), nor a
+    form that the family invites ("a puppy", "$5", "5 o'clock": `consensus._gold_forms`).
     A right answer inside a longer text does not count: such a text may hold several.
     """
     if len(answer) > ANSWER_CHARS_MAX:
@@ -147,7 +192,7 @@ def is_correct(question: GoldQuestion, answer: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate is no text
         return False
     truth = canonical_key(question.truth.encode("ascii"))
-    if given == truth:
+    if given == truth or has_form(question.family, given, truth):
         return True
     asked = _UNIT_ASKED.search(question.text)
     number, _, unit = given.rpartition(b" ")

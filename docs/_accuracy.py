@@ -8,7 +8,7 @@ from collections import Counter
 
 import click
 
-from consensus.gold import FAMILIES, GoldQuestion, generate, is_correct
+from consensus.gold import DRAWN_FAMILIES, GoldQuestion, generate, is_correct
 from consensus.hashing import tagged_hash
 from models.catalog import open_model
 from models.contract import GenerateRequest, Model
@@ -48,7 +48,7 @@ def main() -> None:
     """Print the shares by family, and over all."""
     model = open_model("embedded", progress=lambda line: click.echo(line, err=True))
     right: Counter[tuple[str, str]] = Counter()
-    for family in FAMILIES:
+    for family in DRAWN_FAMILIES:
         for index in range(QUESTIONS):
             seed = tagged_hash("accuracy", family.encode(), index)
             gold = generate(family, seed, LEVEL)
@@ -61,8 +61,8 @@ def main() -> None:
                 right[name, "majority"] += bool(order) and is_right[classes[order[0]].authors[0]]
                 right[name, "some peer"] += any(is_right)
     click.echo(f"{'family':12} questions  single  majority  some peer")
-    for name in (*FAMILIES, "all"):
-        count = QUESTIONS * (len(FAMILIES) if name == "all" else 1)
+    for name in (*DRAWN_FAMILIES, "all"):
+        count = QUESTIONS * (len(DRAWN_FAMILIES) if name == "all" else 1)
         single = right[name, "single"] / (count * PEERS)
         most, some = right[name, "majority"] / count, right[name, "some peer"] / count
         click.echo(f"{name:12} {count:9}  {single:6.2f}  {most:8.2f}  {some:9.2f}")

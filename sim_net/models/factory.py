@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from consensus.errors import ConfigError
-from consensus.gold import FAMILIES, LEVELS, generate
+from consensus.gold import DRAWN_FAMILIES, LEVELS, generate
 from consensus.hashing import tagged_hash
 from models.catalog import open_model
 from models.contract import Model
@@ -125,7 +125,7 @@ def _open_recorded(
 
 
 def make_questions(*, seed: int | bytes, count: int) -> list[tuple[str, str]]:
-    """Make distinct questions with their truths, from all families and levels of `consensus.gold`.
+    """Make distinct questions with their truths, from the drawn families of `consensus.gold`, at all levels.
 
     Args:
         seed: Decides them; a longer list begins with the shorter one.
@@ -146,7 +146,7 @@ def make_questions(*, seed: int | bytes, count: int) -> list[tuple[str, str]]:
     for number in range(count):
         for attempt in range(_DRAWS_PER_QUESTION_MAX):
             draw = tagged_hash("simulated-question", root, number, attempt)
-            family = sorted(FAMILIES)[draw[0] % len(FAMILIES)]
+            family = sorted(DRAWN_FAMILIES)[draw[0] % len(DRAWN_FAMILIES)]
             question = generate(family, draw, LEVELS[draw[1] % len(LEVELS)])
             if question.text not in truths:
                 truths[question.text] = question.truth

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from consensus.errors import ConfigError
 from consensus.genesis import SEATS_MAX, SEATS_MIN
-from consensus.gold import FAMILIES, generate
+from consensus.gold import DRAWN_FAMILIES, generate
 from models.scripted import compute_scripted_truth
 from models.weights import EMBEDDED_NAME
 from sim_net.distributions import parse_distribution
@@ -135,7 +135,7 @@ def create_questions(manifest: Manifest, seeds: Seeds) -> tuple[Scheduled, ...]:
 
     A scripted model holds its own answers for the truth, so all it says to gold is wrong.
     """
-    families = sorted(FAMILIES)
+    families = sorted(DRAWN_FAMILIES)
     golds = [
         generate(families[number % len(families)], seeds.derive(f"real-question-{number}"))
         for number in range(manifest.rounds)

@@ -13,7 +13,7 @@ import pytest
 
 from consensus.encoding import encode
 from consensus.errors import LimitExceeded, PeerError
-from consensus.gold import FAMILIES, GOLD_VERSION, GoldOpening, draw_gold, is_correct, open_gold
+from consensus.gold import DRAWN_FAMILIES, GOLD_VERSION, GoldOpening, draw_gold, is_correct, open_gold
 from consensus.hashing import tagged_hash
 from consensus.history import compute_standing, open_truth, verify_succession
 from consensus.question import Role, Turn
@@ -222,7 +222,7 @@ def test_draws_are_many_repeatable_and_of_every_family() -> None:
     draws = [draw_gold(b"secret", index) for index in range(120)]
     assert draws == [draw_gold(b"secret", index) for index in range(120)]
     assert len({draw.seed for draw in draws}) == len(draws)
-    assert {draw.family for draw in draws} == {name.encode() for name in FAMILIES}
+    assert {draw.family for draw in draws} == {name.encode() for name in DRAWN_FAMILIES}
     assert draw_gold(b"another", 0) != draws[0]
     gold = open_gold(draws[0])
     assert is_correct(gold, gold.truth)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from consensus.errors import ConfigError
-from consensus.gold import FAMILIES
+from consensus.gold import DRAWN_FAMILIES
 from models.prompts import as_line
 from models.scripted import ScriptedModel
 from sim_net.manifest import ModelSettings
@@ -129,7 +129,7 @@ def test_questions_are_distinct_come_from_all_families_and_grow_at_the_end() -> 
     assert make_questions(seed=4, count=150) != questions[:150]
     assert all(truth for _, truth in questions)
     assert len({truth for _, truth in questions}) > 100
-    assert len(FAMILIES) == 6
+    assert len(DRAWN_FAMILIES) == 6
     assert make_questions(seed=3, count=0) == []
 
 

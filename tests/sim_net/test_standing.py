@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consensus.gold import FAMILIES, GoldOpening, draw_gold, is_correct, open_gold
+from consensus.gold import DRAWN_FAMILIES, GoldOpening, draw_gold, is_correct, open_gold
 from consensus.history import compute_standing
 from consensus.standing import STANDING_BYTES_MAX
 from ranking.canonical import PEERS_MAX
@@ -70,7 +70,7 @@ def test_gold_that_was_asked_already_is_left_out() -> None:
 
 def test_statistical_models_answer_gold_as_often_right_as_anything_and_the_checker_agrees() -> None:
     golds = [open_gold(draw_gold(SECRET, index)) for index in range(600)]
-    assert {gold.family for gold in golds} == set(FAMILIES)
+    assert {gold.family for gold in golds} == set(DRAWN_FAMILIES)
     truths = {gold.text: gold.truth for gold in golds}
     puzzles = Puzzles(truths)
     (model,) = create_models(ModelSettings(accuracy=0.6, accuracy_spread=0.0), seed=1, peers=1, truths=truths)

@@ -1,0 +1,62 @@
+"""Harmless forms of an answer that a family's questions invite, as rules on the answer's canonical key.
+
+Each rule says which keys mean the same as the truth. A rule looks at the whole answer: what stands beside
+the truth must be the form itself, so a sentence that holds the truth somewhere stays wrong.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from ranking.merge import canonical_key
+
+_ARTICLES = (b"a ", b"an ", b"the ")
+_LETTER_NAMES = (b"the letter ", b"letter ")
+_DOLLARS = re.compile(rb"(?:\$ ?([0-9.,]+)|([0-9.,]+) dollars?)")
+_TIME = re.compile(rb"([0-9]{1,2})(?::([0-9]{2}))?(?: o'clock)?(?: ?([ap])\.?m\.?)?")
+
+Form = Callable[[bytes, bytes], bool]
+
+
+def is_with_article(given: bytes, truth: bytes) -> bool:
+    """Say whether `given` is `truth` with an article before it: `a puppy`."""
+    return any(given == article + truth for article in _ARTICLES)
+
+
+def is_named_letter(given: bytes, truth: bytes) -> bool:
+    """Say whether `given` is a letter with its name before it, quoted or not: `the letter "e"`."""
+    return any(
+        given.startswith(name) and canonical_key(given[len(name) :]) == truth for name in _LETTER_NAMES
+    )
+
+
+def is_dollars(given: bytes, truth: bytes) -> bool:
+    """Say whether `given` is a sum of dollars of the amount `truth`: `$12`, `12 dollars`, `$12.00`."""
+    match = _DOLLARS.fullmatch(given)
+    return match is not None and canonical_key(match[1] or match[2]) == truth
+
+
+def is_time(given: bytes, truth: bytes) -> bool:
+    """Say whether `given` is the time `truth` (`5:00`): `5`, `05:00`, `5 o'clock`, `5:00 pm`.
+
+    The questions name no half of the day, so either half is as good as none. Hours run from 1 to 12.
+    """
+    match, hour, minute = _TIME.fullmatch(given), *truth.split(b":")
+    return match is not None and int(match[1]) == int(hour) and int(match[2] or b"0") == int(minute)
+
+
+# Families that are not here have the plain truth, and the unit that a question asks for.
+FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
+    {
+        "animals": (is_with_article,),
+        "categories": (is_with_article,),
+        "clock": (is_time,),
+        "money": (is_dollars,),
+        "spelling": (is_named_letter,),
+    }
+)
+
+
+def has_form(family: str, given: bytes, truth: bytes) -> bool:
+    """Say whether the key `given` is the key `truth` in a form that `family` invites."""
+    return any(is_form(given, truth) for is_form in FORMS.get(family, ()))
