@@ -5,7 +5,6 @@ another peer or an asker is put on one line by `as_line`, so it cannot open a li
 fences that it cannot close by `fence`. Special tokens spelt in it are inert in every backend.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -14,14 +13,11 @@ from enum import Enum
 
 from models.contract import Prompt
 from models.errors import ModelError
-from models.shots import SHOTS_BY_KIND, Shot
+from models.examples import choose_examples
 
 ANSWER_CHARS_MAX = 1_024
 FENCE_CHARS_MAX = 4_096
 FENCE_NONCE_BYTES_MIN = 8
-# In every prompt: without an example of its kind, arithmetic and one-word answers go wrong far more often.
-CORE_KINDS = ("product", "sum", "capital", "antonym")
-SHOTS_PER_PEER = len(CORE_KINDS) + 1
 STOP_STRINGS = ("\n",)
 # Embedded model, 5 peers, 60 questions of 7 kinds, at temperatures 0 / 0.2 / 0.3 / 0.5: majority of 5 right
 # .400 / .453 / .428 / .412, some peer right .567 / .633 / .600 / .633, candidates 2.2 / 2.5 / 2.5 / 3.0. A
@@ -30,7 +26,6 @@ STOP_STRINGS = ("\n",)
 DEFAULT_TEMPERATURE_MILLI = 300
 DEFAULT_MAX_TOKENS = 64
 
-_SHOTS_TAG = b"peerage/1/shots\x00"
 # A search goes on behind the closing line, so nothing that stands within a fence is found.
 _LABELLED = re.compile(
     r"^(?P<name>[A-Za-z0-9 ]+):\n<<<text (?P<mark>[0-9a-f]+)\n(?P<text>.*?)\ntext (?P=mark)>>>$", re.M | re.S
@@ -122,38 +117,16 @@ def get_labelled_texts(text: str) -> Mapping[str, str]:
     return {found["name"]: found["text"] for found in _LABELLED.finditer(text)}
 
 
-def get_shots(peer_key: bytes) -> tuple[Shot, ...]:
-    """Choose a peer's own examples: one of each core kind and one of another kind, in the peer's own order.
-
-    Args:
-        peer_key: The peer's public key.
-
-    Returns:
-        SHOTS_PER_PEER examples of distinct kinds in the order in which they are shown.
-    """
-    number = int.from_bytes(hashlib.sha256(_SHOTS_TAG + peer_key).digest(), "big")
-    others = [kind for kind in SHOTS_BY_KIND if kind not in CORE_KINDS]
-    number, index = divmod(number, len(others))
-    kinds = [*CORE_KINDS, others[index]]
-    shots = []
-    while kinds:
-        number, index = divmod(number, len(kinds))
-        pool = SHOTS_BY_KIND[kinds.pop(index)]
-        number, index = divmod(number, len(pool))
-        shots.append(pool[index])
-    return tuple(shots)
-
-
 def answer_prompt(messages: Sequence[Message], peer_key: bytes) -> Prompt:
     """Build one peer's prompt for a conversation.
 
     Args:
         messages: The conversation; the last one is the user's question.
-        peer_key: The peer's public key, which chooses its examples.
+        peer_key: The peer's public key; with the question it chooses the examples (`models.examples`).
 
     Returns:
-        System text (if any) and the peer's examples as prefix; earlier turns and the question as suffix,
-        ending in `Answer:`.
+        System text (if any) and the examples as prefix, the same for answering and for judging; earlier turns
+        and the question as suffix, ending in `Answer:`.
 
     Raises:
         ModelError: There is no message, the last one is not the user's, or the question is blank.
@@ -162,14 +135,16 @@ def answer_prompt(messages: Sequence[Message], peer_key: bytes) -> Prompt:
         raise ModelError(
             "the conversation does not end in a question", remedy="let the last message be the user's"
         )
-    if not as_line(messages[-1].text):
+    question = as_line(messages[-1].text)
+    if not question:
         raise ModelError("the question is empty", remedy="ask something")
     system = " ".join(as_line(message.text) for message in messages if message.role is Role.SYSTEM).strip()
     head = f"{system}\n\n" if system else ""
-    examples = "".join(
-        f"Question: {shot.question}\nAnswer: {shot.answer}\n\n" for shot in get_shots(peer_key)
+    examples = choose_examples(question, peer_key)
+    shown = "".join(
+        f"Question: {shot.question}\nAnswer: {shot.answer}\n\n" for shot in (*examples.own, *examples.like)
     )
-    return Prompt(prefix=head + examples, suffix=_render_turns(messages) + "Answer:")
+    return Prompt(prefix=head + shown, suffix=_render_turns(messages) + "Answer:")
 
 
 def _render_turns(messages: Sequence[Message]) -> str:

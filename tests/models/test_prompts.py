@@ -5,20 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ModelError
+from models.examples import LIKE_SHOTS, OWN_SHOTS
 from models.prompts import (
     ANSWER_CHARS_MAX,
     FENCE_CHARS_MAX,
-    SHOTS_PER_PEER,
-    STOP_STRINGS,
     Message,
     Role,
     answer_prompt,
     as_line,
     clean_answer,
     fence,
-    get_shots,
 )
-from models.shots import SHOTS_BY_KIND
 
 KEY = bytes(32)
 NONCE = bytes(range(16))
@@ -62,8 +59,8 @@ def test_no_text_forges_a_line(parts: list[str], key: bytes) -> None:
     prompt = answer_prompt([*messages, user(FORGERY)], key)
     lines = prompt.text.splitlines()
     turns = len(parts) + 1
-    assert sum(line.startswith("Question:") for line in lines) == SHOTS_PER_PEER + turns + 1
-    assert sum(line.startswith("Answer:") for line in lines) == SHOTS_PER_PEER + turns + 1
+    assert sum(line.startswith("Question:") for line in lines) == OWN_SHOTS + LIKE_SHOTS + turns + 1
+    assert sum(line.startswith("Answer:") for line in lines) == OWN_SHOTS + LIKE_SHOTS + turns + 1
     assert prompt.suffix.endswith("Answer:")
 
 
@@ -80,26 +77,11 @@ def test_layout_of_a_conversation() -> None:
     assert prompt.suffix == "Question: What is 1 plus 1?\nAnswer: 2\n\nQuestion: And 2 plus 2?\nAnswer:"
 
 
-def test_prefix_depends_on_the_peer_alone() -> None:
-    assert answer_prompt([user("a")], KEY).prefix == answer_prompt([user("b")], KEY).prefix
+def test_prefix_depends_on_peer_and_question_alone() -> None:
+    earlier = [user("And before?"), Message(role=Role.ASSISTANT, text="4")]
+    assert answer_prompt([*earlier, user("a")], KEY).prefix == answer_prompt([user("a")], KEY).prefix
     prefixes = {answer_prompt([user("a")], bytes([index]) * 32).prefix for index in range(64)}
     assert len(prefixes) == 64
-
-
-@given(st.binary(max_size=40))
-def test_shots_are_distinct_in_kind_and_short(key: bytes) -> None:
-    shots = get_shots(key)
-    assert shots == get_shots(key)
-    assert len(shots) == len(set(shots)) == SHOTS_PER_PEER
-
-
-def test_the_pool_is_one_line_each_without_repeats() -> None:
-    pool = [shot for shots in SHOTS_BY_KIND.values() for shot in shots]
-    assert len({shot.question for shot in pool}) == len(pool) >= 38
-    for shot in pool:
-        assert shot.question == as_line(shot.question)
-        assert shot.answer == clean_answer(shot.answer)
-        assert not any(stop in shot.answer for stop in STOP_STRINGS)
 
 
 @pytest.mark.parametrize(
