@@ -19,6 +19,7 @@ ANSWER_CHARS_MAX = 1_024
 FENCE_CHARS_MAX = 4_096
 FENCE_NONCE_BYTES_MIN = 8
 STOP_STRINGS = ("\n",)
+CANDIDATE = "Answer"  # label of a candidate, before its letter
 # Embedded model, 5 peers, 60 questions of 7 kinds, at temperatures 0 / 0.2 / 0.3 / 0.5: majority of 5 right
 # .400 / .453 / .428 / .412, some peer right .567 / .633 / .600 / .633, candidates 2.2 / 2.5 / 2.5 / 3.0. A
 # share of 60 is known to 13 points either way, so this is the middle of a flat stretch and no more; with an
@@ -71,13 +72,14 @@ def clean_answer(text: str) -> str:
     return as_line(text)[:ANSWER_CHARS_MAX].rstrip()
 
 
-def fence(text: str, nonce: bytes) -> str:
+def fence(text: str, nonce: bytes, *, chars_max: int = FENCE_CHARS_MAX) -> str:
     """Put foreign text between two lines that carry a nonce and that the text cannot close.
 
     Args:
         text: Data of a peer; its line breaks are kept, other control characters become spaces, and it is cut
-            at FENCE_CHARS_MAX characters.
+            at `chars_max` characters.
         nonce: At least FENCE_NONCE_BYTES_MIN fresh bytes; what the text holds of their hex form is removed.
+        chars_max: Most characters kept.
 
     Returns:
         Three parts on lines of their own: opening, text, closing.
@@ -88,25 +90,28 @@ def fence(text: str, nonce: bytes) -> str:
     if len(nonce) < FENCE_NONCE_BYTES_MIN:
         raise ModelError(f"the fence nonce has {len(nonce)} bytes, expected at least {FENCE_NONCE_BYTES_MIN}")
     mark = nonce.hex()
-    body = "\n".join(as_line(line) for line in text[:FENCE_CHARS_MAX].splitlines())
-    while mark in body.lower():
-        start = body.lower().index(mark)
-        body = body[:start] + body[start + len(mark) :]
+    body = "\n".join(as_line(line) for line in text[:chars_max].splitlines())
+    # Again and again: what is left on both sides of a mark may make another one. Not by lower(), which may
+    # change a text's length.
+    marks = re.compile(mark, re.ASCII | re.IGNORECASE)
+    while marks.search(body):
+        body = marks.sub("", body)
     return f"<<<text {mark}\n{body}\ntext {mark}>>>"
 
 
-def label(name: str, text: str, nonce: bytes) -> str:
+def label(name: str, text: str, nonce: bytes, *, chars_max: int = FENCE_CHARS_MAX) -> str:
     """Put foreign text under a label of ours, fenced, so that a prompt can speak of it by name.
 
     Args:
         name: What the prompt calls it: letters, digits and spaces.
         text: Data of a peer; see `fence`.
         nonce: See `fence`; one prompt's texts may share it.
+        chars_max: Most characters kept.
 
     Returns:
         The label's line, then the fence, ending in a line break.
     """
-    return f"{name}:\n{fence(text, nonce)}\n"
+    return f"{name}:\n{fence(text, nonce, chars_max=chars_max)}\n"
 
 
 def get_labelled_texts(text: str) -> Mapping[str, str]:

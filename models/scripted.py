@@ -22,7 +22,7 @@ from models.contract import (
     ScoreRequest,
 )
 from models.errors import ModelError
-from models.prompts import get_labelled_texts
+from models.prompts import CANDIDATE, get_labelled_texts
 
 SCRIPTED_NAME = "scripted"
 CONTEXT_TOKENS = 4_096
@@ -164,7 +164,7 @@ class ScriptedModel:
     def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
         """Prefer the right option as often as a right answer scores above a wrong one; see `Model.choose`.
 
-        An option is right where it is the right answer, or where the prompt labels a text with it that is.
+        An option is right where it is the right answer, or where the prompt shows that as `Answer {option}`.
         """
         self._is_interrupted.clear()
         results = [self._choose_one(request) for request in requests]
@@ -227,7 +227,7 @@ class ScriptedModel:
                 "choose",
                 request.context,
                 option,
-                is_right=truth in (option.strip(), labelled.get(option.strip())),
+                is_right=truth in (option.strip(), labelled.get(f"{CANDIDATE} {option.strip()}")),
             )
             for option in request.options
         ]
