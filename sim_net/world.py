@@ -17,6 +17,8 @@ from consensus.messages import RoundClosed
 from consensus.question import QUESTION_VERSION, Question, Role, Turn
 from models.contract import Model
 from models.errors import ModelError
+from models.judges.judging import run_judging, start_judging
+from models.judges.strategy import LIKELIHOOD, JudgeStrategy
 from ranking.canonical import default_calls_per_peer
 from sim_net.asker import SimAsker
 from sim_net.disk import DiskFullError, SignedTwiceError
@@ -30,6 +32,7 @@ from swarm.core.actions import (
     CancelCall,
     Emit,
     Generate,
+    JudgePairs,
     LoadReceipt,
     Penalise,
     Persist,
@@ -92,6 +95,7 @@ class World:
         latency: Distribution of the time a model call takes, milliseconds.
         timing: The nodes' patience.
         network_name: Another name makes another network of the same keys.
+        judge: How every node judges.
     """
 
     def __init__(
@@ -103,11 +107,13 @@ class World:
         latency: str = ModelSettings().latency,
         timing: Timing | None = None,
         network_name: bytes = b"simulated",
+        judge: JudgeStrategy = LIKELIHOOD,
     ) -> None:
         self.seeds = Seeds(seed)
         self.now_ms = 0
         self.links = Network(network or NetworkSettings(), self.seeds.split("links"))
         self.timing = timing or Timing()
+        self.judge = judge
         self.verifier = Verifier()
         self.engine = DecisionEngine()
         self.observers: list[Observer] = []
@@ -303,6 +309,7 @@ class World:
                 engine=self.engine,
                 timing=self.timing,
                 info=model.info(),
+                judge=self.judge,
             )
         )
 
@@ -359,6 +366,8 @@ class World:
                 self._call(index, call_id, lambda: node.model.generate([request])[0])
             case ScoreTexts(call_id, requests):
                 self._call(index, call_id, lambda: tuple(node.model.score(requests)))
+            case JudgePairs(call_id, strategy, task):
+                self._call(index, call_id, lambda: run_judging(node.model, start_judging(strategy, task)))
             case LoadReceipt(request_id, round_id):
                 receipt = node.disk.get_receipt(round_id)
                 self._later(index, WRITE_MS, lambda now: ReceiptLoaded(now, request_id, receipt))

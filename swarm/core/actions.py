@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from consensus.effects import Timer
 from consensus.identity import PeerKey
 from models.contract import GenerateRequest, ScoreRequest
+from models.judges.strategy import JudgeStrategy
+from models.judges.task import JudgeTask
 from swarm.core.records import Record
 
 EventValue = int | str | bool | None | tuple[int, ...] | tuple[str, ...]
@@ -52,6 +54,15 @@ class ScoreTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgePairs:
+    """Have a judge compare pairs, in as many model calls as it takes; report CallFinished or CallFailed."""
+
+    call_id: int
+    strategy: JudgeStrategy
+    task: JudgeTask
+
+
+@dataclass(frozen=True, slots=True)
 class CancelCall:
     """Give up a model call whose result is no longer wanted."""
 
@@ -83,4 +94,15 @@ class Emit:
     fields: tuple[tuple[str, EventValue], ...]
 
 
-Action = Persist | Send | SetTimer | Generate | ScoreTexts | CancelCall | LoadReceipt | Penalise | Emit
+Action = (
+    Persist
+    | Send
+    | SetTimer
+    | Generate
+    | ScoreTexts
+    | JudgePairs
+    | CancelCall
+    | LoadReceipt
+    | Penalise
+    | Emit
+)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from consensus.effects import Timer
 from consensus.identity import PeerKey
 from models.contract import Generation, Score
+from models.judges.task import JudgedPairs
 from swarm.core.records import Record
+
+CallResult = Generation | tuple[Score, ...] | JudgedPairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class CallFinished:
 
     at_ms: int
     call_id: int
-    result: Generation | tuple[Score, ...]
+    result: CallResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,8 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
         case CallFinished(at_ms, call_id, result):
             for seat in state.seats.values():
                 if call_id in seat.calls:
-                    seat.on_call_finished(call_id, result, at_ms)
-                    return state, seat.run()
+                    said = seat.on_call_finished(call_id, result, at_ms)
+                    return state, [*said, *seat.run()]
             return state, []
         case CallFailed(at_ms, call_id, reason):
             for seat in state.seats.values():
@@ -220,6 +220,7 @@ def _create_seat(
         own_key=config.signer.key,
         asker=PeerKey(question.asker),
         info=config.info,
+        judge=config.judge,
         numbers=state.numbers,
     )
     state.seats[facts.round_id] = seat

@@ -26,20 +26,36 @@ from consensus.messages import Kind, Precommit, ProgressMessage, RoundClosed
 from consensus.round import Round
 from models.contract import Generation, ModelInfo, Score
 from models.errors import ModelError
+from models.judges.likelihood import average_scores
+from models.judges.strategy import JudgeKind, JudgeStrategy, format_strategy
+from models.judges.task import JudgedPairs
+from models.prompts import FENCE_NONCE_BYTES_MIN
 from swarm.core.actions import (
     Action,
     CancelCall,
     Emit,
     EventValue,
     Generate,
+    JudgePairs,
     Persist,
     ScoreTexts,
     Send,
     SetTimer,
 )
-from swarm.core.judgement import make_answer, make_ballot, make_generate_request, make_score_requests
+from swarm.core.inputs import CallResult
+from swarm.core.judgement import (
+    draw_prompt_keys,
+    make_answer,
+    make_ballot,
+    make_class_requests,
+    make_generate_request,
+    make_judge_task,
+    make_judged_ballot,
+)
 from swarm.core.outbox import Outbox
 from swarm.core.records import Record, Table
+
+FENCE_SALT = b"judge-fence"
 
 
 @dataclass(slots=True)
@@ -56,10 +72,11 @@ class Numbers:
 
 @dataclass(slots=True)
 class Call:
-    """A model call under way: for which step, and which classes it scores (none for an answer)."""
+    """A model call under way: for which step, and which classes it scores or pairs it judges, if any."""
 
     step: int
     classes: tuple[int, ...] = ()
+    is_judging: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +87,7 @@ class Seat:
     own_key: PeerKey
     asker: PeerKey
     info: ModelInfo
+    judge: JudgeStrategy
     numbers: Numbers
     outbox: Outbox = field(default_factory=Outbox)
     calls: dict[int, Call] = field(default_factory=dict)
@@ -103,22 +121,29 @@ class Seat:
         actions.append(Persist(write_id, tuple(records)))
         self.outbox.wait_for(write_id)
 
-    def on_call_finished(self, call_id: int, result: Generation | tuple[Score, ...], now_ms: int) -> None:
-        """Seal what the model returned."""
+    def on_call_finished(self, call_id: int, result: CallResult, now_ms: int) -> list[Action]:
+        """Seal what the model returned; returns what is to be said of it."""
         call = self.calls.pop(call_id)
         if isinstance(result, Generation):
             tokens_max = self.round.desk.facts.question.tokens_max
             body = make_answer(result, self.info, tokens_max=tokens_max)
             if body is not None:
                 self.round.on_body(call.step, body, now_ms)
-            return
-        self.scores |= dict(zip(call.classes, result, strict=True))
+            return []
+        if isinstance(result, JudgedPairs):
+            self._seal_judged(result, now_ms)
+            return [self._report_judged(call.step, result)]
+        means = average_scores(result, candidates=len(call.classes))
+        self.scores |= dict(zip(call.classes, means, strict=True))
         self._seal_ballot(now_ms)
+        return []
 
     def on_call_failed(self, call_id: int, now_ms: int) -> None:
-        """Without an answer the seat stays silent; without scores it seals what it has."""
+        """Without an answer the seat stays silent; without judgements it seals what it has."""
         call = self.calls.pop(call_id)
-        if call.classes:
+        if call.is_judging:
+            self._seal_judged(None, now_ms)
+        elif call.classes:
             self._seal_ballot(now_ms)
 
     def close(self) -> RoundClosed | None:
@@ -147,7 +172,10 @@ class Seat:
             case NeedAnswer(noise_seed):
                 self._ask_answer(noise_seed, actions)
             case NeedBallot():
-                self._ask_scores(effect, actions)
+                if self.judge.kind is JudgeKind.LIKELIHOOD:
+                    self._ask_scores(effect, actions)
+                else:
+                    self._ask_judge(effect, actions)
             case PhaseReached(step, phase, seats):
                 fields = (("step", step), ("phase", phase.name.lower()), ("seats", seats))
                 actions.append(self._emit("phase_reached", *fields))
@@ -188,8 +216,10 @@ class Seat:
         wanted = sorted({index for pair in need.dealt for index in (pair.left, pair.right)})
         classes = tuple(index for index in wanted if index not in self.scores)
         try:
-            requests = make_score_requests(
-                self.round.desk.facts.question, seat_key=self.own_key, texts=need.texts, classes=classes
+            facts = self.round.desk.facts
+            keys = draw_prompt_keys(self.judge, facts, self.own_key)
+            requests = make_class_requests(
+                facts.question, prompt_keys=keys, texts=need.texts, classes=classes
             )
         except ModelError as exc:
             actions.append(self._emit("call_failed", ("step", need.step), ("reason", exc.message)))
@@ -201,11 +231,47 @@ class Seat:
         self.calls[call_id] = Call(step=need.step, classes=classes)
         actions.append(ScoreTexts(call_id, requests))
 
+    def _ask_judge(self, need: NeedBallot, actions: list[Action]) -> None:
+        self.pending_ballot = need
+        if not need.dealt:
+            self._seal_judged(None, self.round.desk.now_ms)
+            return
+        facts, signer = self.round.desk.facts, self.round.desk.signer
+        task = make_judge_task(
+            facts.question,
+            prompt_keys=draw_prompt_keys(self.judge, facts, self.own_key),
+            texts=need.texts,
+            dealt=need.dealt,
+            nonce=signer.derive_salt(FENCE_SALT, facts.round_id)[:FENCE_NONCE_BYTES_MIN],
+        )
+        call_id = self.numbers.take()
+        self.calls[call_id] = Call(step=need.step, is_judging=True)
+        actions.append(JudgePairs(call_id, self.judge, task))
+
     def _seal_ballot(self, now_ms: int) -> None:
         need, self.pending_ballot = self.pending_ballot, None
         if need is not None:
-            prev = self.round.desk.closed[need.step - 1].outcome.digest
-            self.round.on_body(need.step, make_ballot(prev, need.dealt, self.scores), now_ms)
+            self.round.on_body(need.step, make_ballot(self._get_prev(need), need.dealt, self.scores), now_ms)
+
+    def _seal_judged(self, judged: JudgedPairs | None, now_ms: int) -> None:
+        need, self.pending_ballot = self.pending_ballot, None
+        if need is not None:
+            self.round.on_body(
+                need.step, make_judged_ballot(self._get_prev(need), need.dealt, judged), now_ms
+            )
+
+    def _get_prev(self, need: NeedBallot) -> bytes:
+        return self.round.desk.closed[need.step - 1].outcome.digest
+
+    def _report_judged(self, step: int, judged: JudgedPairs) -> Emit:
+        return self._emit(
+            "pairs_judged",
+            ("step", step),
+            ("judge", format_strategy(self.judge)),
+            ("pairs", len(judged.outcomes)),
+            ("missing", judged.missing),
+            ("reasons", judged.reasons),
+        )
 
     def _cancel_calls(self) -> list[Action]:
         cancelled: list[Action] = [CancelCall(call_id) for call_id in self.calls]

@@ -8,6 +8,7 @@ from consensus.genesis import Network
 from consensus.identity import PeerKey, Signer, Verifier
 from consensus.messages import SeatMessage
 from models.contract import ModelInfo
+from models.judges.strategy import LIKELIHOOD, JudgeStrategy
 from swarm.core.actions import Action, LoadReceipt
 from swarm.core.archive import Archive
 from swarm.core.history import Ask, History
@@ -16,7 +17,10 @@ from swarm.core.seat import Numbers, Seat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
-    """What a node is made of; it never changes while the node lives."""
+    """What a node is made of; it never changes while the node lives.
+
+    That the model can serve the judge is checked where both are chosen (`check_supported`).
+    """
 
     network: Network
     signer: Signer
@@ -24,6 +28,7 @@ class NodeConfig:
     engine: DecisionEngine
     timing: Timing
     info: ModelInfo
+    judge: JudgeStrategy = LIKELIHOOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from swarm.core.node import NodeConfig
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.mesh import Mesh
-from swarm.edge.runtime import ModelCalls, Runtime
+from swarm.edge.model_calls import ModelCalls
+from swarm.edge.runtime import Runtime
 from swarm.edge.shared_store import SharedStore
 from swarm.edge.store import open_store
 from swarm.edge.transport import WebSocketListener, dial, open_listener

@@ -6,19 +6,21 @@ that fails halts the node, a model call that fails is reported to it.
 """
 
 import heapq
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, assert_never
+from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 import trio
 
 from consensus.errors import PeerageError, StoreError
-from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, Score, ScoreRequest
+from models.contract import Score, ScoreRequest
 from models.errors import ModelError
+from models.judges.judging import start_judging
 from swarm.core.actions import (
     Action,
     CancelCall,
     Emit,
     Generate,
+    JudgePairs,
     LoadReceipt,
     Penalise,
     Persist,
@@ -29,6 +31,7 @@ from swarm.core.actions import (
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
+    CallResult,
     Input,
     PeerLinked,
     Persisted,
@@ -43,24 +46,8 @@ from swarm.core.records import Record, Table
 from swarm.edge.event_log import EventLog
 from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
 from swarm.edge.mesh import Mesh
+from swarm.edge.model_calls import ModelCalls, judge_pairs
 from swarm.edge.store import RECORDS_MAX, Store
-
-
-class ModelCalls(Protocol):
-    """The model as the runtime calls it; `swarm.edge.model_host.ModelHost` is one."""
-
-    async def generate(self, request: GenerateRequest) -> Generation:
-        """Sample one continuation."""
-
-    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
-        """Choose between options; see `ModelHost.choose`."""
-        ...
-
-    async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
-        """Score continuations."""
-
-
-CallResult = Generation | tuple[Score, ...]
 
 
 class Runtime:
@@ -136,6 +123,8 @@ class Runtime:
                 self._start_call(call_id, lambda: self._model.generate(request))
             case ScoreTexts(call_id, requests):
                 self._start_call(call_id, lambda: self._score(requests))
+            case JudgePairs(call_id, strategy, task):
+                self._start_call(call_id, lambda: judge_pairs(self._model, start_judging(strategy, task)))
             case CancelCall(call_id):
                 scope = self._calls.get(call_id)
                 if scope is not None:

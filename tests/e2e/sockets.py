@@ -24,7 +24,8 @@ from swarm.edge.link import Inbound
 from swarm.edge.local import LOOPBACK, LocalKeys, create_local_keys, create_mesh, wait_linked
 from swarm.edge.memory_store import MemoryStore
 from swarm.edge.mesh import Mesh
-from swarm.edge.runtime import ModelCalls, Runtime
+from swarm.edge.model_calls import ModelCalls
+from swarm.edge.runtime import Runtime
 from swarm.edge.transport import open_listener
 from tests.e2e.processes import make_question
 

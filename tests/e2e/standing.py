@@ -24,9 +24,9 @@ from swarm.edge.local import (
     open_local_swarm,
     wait_linked,
 )
+from swarm.edge.model_calls import ModelCalls
 from swarm.edge.model_host import ModelHost
 from swarm.edge.paths import Paths, ensure_directory
-from swarm.edge.runtime import ModelCalls
 from swarm.edge.store import open_asyncio_loop
 
 SEED = b"9" * 32

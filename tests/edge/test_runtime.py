@@ -42,8 +42,9 @@ from swarm.edge.local import LocalKeys, create_local_keys
 from swarm.edge.memory_store import MemoryStore
 from swarm.edge.memory_transport import MemoryNetwork
 from swarm.edge.mesh import Mesh
+from swarm.edge.model_calls import ModelCalls
 from swarm.edge.report import RoundReport, create_report
-from swarm.edge.runtime import ModelCalls, Runtime
+from swarm.edge.runtime import Runtime
 from swarm.edge.store import Store, open_asyncio_loop, open_store
 from tests.e2e.processes import make_question
 

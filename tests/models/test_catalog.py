@@ -54,7 +54,7 @@ def test_scripted_opens_with_its_settings() -> None:
 def test_names_and_scripted_models_do_not_load_torch() -> None:
     code = (
         "import sys; import models.catalog as c; c.open_model('scripted', progress=print); "
-        "import models.judging, models.batching, models.weights, swarm.edge.model_host; "
+        "import models.judges.likelihood, models.batching, models.weights, swarm.edge.model_host; "
         "assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules), 'heavy import'"
     )
     root = Path(__file__).parents[2]

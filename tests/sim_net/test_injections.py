@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from models.judging import judge_request
+from models.judges.likelihood import judge_request
 from models.prompts import ANSWER_CHARS_MAX, Message, Role, answer_prompt, as_line, clean_answer
 from ranking.merge import canonical_key
 from sim_net.injections import ANSWER_MARK, CORPUS, CORPUS_VERSION, FAMILIES, Injection, find_injection

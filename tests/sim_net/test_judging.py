@@ -9,7 +9,8 @@ import pytest
 from consensus.bodies import open_answer
 from consensus.errors import ConfigError
 from models.contract import GenerateRequest, Interruptible, Model, Score
-from models.judging import OUTCOME_MAX_Q16, OUTCOME_MIN_Q16, judge_request, outcome_q16
+from models.judges.likelihood import judge_request, outcome_q16
+from models.judges.outcomes import OUTCOME_MAX_Q16, OUTCOME_MIN_Q16
 from models.prompts import STOP_STRINGS, Message, Role, answer_prompt
 from ranking.merge import canonical_key, merge_answers
 from sim_net.injections import CORPUS, FAMILIES

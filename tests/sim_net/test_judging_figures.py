@@ -42,7 +42,7 @@ from sim_net.judging import JUDGING_ADVERSARIES, JudgingContext
 from sim_net.manifest import ModelSettings
 from sim_net.models import StatisticalModel, create_models, make_questions
 from sim_net.models.answers import Puzzles
-from swarm.core.judgement import make_answer, make_ballot, make_generate_request, make_score_requests
+from swarm.core.judgement import make_answer, make_ballot, make_class_requests, make_generate_request
 
 SEATS = 7
 ROUNDS = 50
@@ -110,7 +110,9 @@ def get_ballots(
     for seat, mind in enumerate(minds):
         dealt = [pair for pair in deal if pair.judge == seat]
         classes = sorted({index for pair in dealt for index in (pair.left, pair.right)})
-        requests = make_score_requests(question, seat_key=KEYS[seat], texts=texts, classes=classes)
+        requests = make_class_requests(
+            question, prompt_keys=KEYS[seat : seat + 1], texts=texts, classes=classes
+        )
         scores = dict(zip(classes, mind.score(requests), strict=True))
         ballot = open_ballot(make_ballot(bytes(32), dealt, scores), prev=bytes(32), dealt=dealt)
         comparisons += [Comparison(seat, vote.left, vote.right, vote.outcome) for vote in ballot.votes]

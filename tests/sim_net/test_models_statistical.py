@@ -14,7 +14,7 @@ import pytest
 
 from models.contract import GenerateRequest, Interruptible, Model, Prompt, Score, ScoreRequest
 from models.errors import ModelError
-from models.judging import judge_request, outcome_q16
+from models.judges.likelihood import judge_request, outcome_q16
 from models.prompts import STOP_STRINGS, Message, Role, answer_prompt
 from ranking.merge import canonical_key
 from sim_net.injections import CORPUS, find_injection
@@ -282,7 +282,7 @@ from sim_net.judging import JUDGING_ADVERSARIES, JudgingContext
 from sim_net.manifest import ModelSettings
 from sim_net.models import create_models, make_questions
 from models.contract import GenerateRequest
-from models.judging import judge_request
+from models.judges.likelihood import judge_request
 from models.prompts import Message, Role, answer_prompt
 questions = make_questions(seed=5, count=40)
 truths = dict(questions)
