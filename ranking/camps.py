@@ -6,6 +6,9 @@ of their own agree with each other more than with the rest, however well each ju
 falls into two **camps**. The reference is the larger camp by heads, not by strength: liars in lockstep
 agree more than honest judges ever do. Truth, where gold has shown it, overrides heads.
 
+Where the split is hardly clearer than noise makes it, only those are out who clearly prefer the other camp:
+that costs honest judges next to nothing where rounds are few, and liars nothing where they work together.
+
 A reliability is agreement with the reference camp, by the same one-factor model. It needs no verdict on
 anybody: who agrees with nobody weighs nothing, who is sometimes a liar weighs less.
 
@@ -22,16 +25,20 @@ from typing import Final
 from ranking.ballots import Q16
 
 SPLIT_SLOW_Q8: Final = 230
-"""Least split in the long memory that makes two camps, Q8 (.9). Honest swarms stay under .95 in 1,000."""
+"""Least split in the long memory that makes two camps, Q8 (.9)."""
 SPLIT_FAST_Q8: Final = 384
 """The same in the short memory (1.5), which is noisier."""
+SPLIT_CLEAR_Q8: Final = 307
+"""Split from which on (1.2) a camp's doubtful members are out with it. Noise alone gives up to 1.08 in large
+swarms: the ground state of spins that couple at random, Parisi, PRL 43 (1979)."""
 FIT_PASSES: Final = 8
 LOADING_MAX: Final = Q16 * 9 // 10
 LOADING_MIN: Final = Q16 // 50
 PRIOR_COUNT_Q16: Final = 64 * Q16
 """Products worth of belief, Q16, that a judge is half as reliable as the reference."""
 DOUBTFUL_Q8: Final = 640
-"""A member whose preference for its camp is under 2.5 standard errors, Q8, does not decide a majority."""
+"""A member that prefers its camp by fewer standard errors, Q8 (2.5), is doubtful: it decides no majority,
+and is not out where the split is not clear."""
 GOLD_GAP_Q8: Final = 768
 """Standard errors, Q8, by which gold must tell two camps apart to override heads (3)."""
 TIGHTER: Final = (5, 4)
@@ -62,7 +69,8 @@ class Trust:
     """What a table says.
 
     Attributes:
-        reference: Whether each judge is of the reference camp; all are where there is one camp only.
+        reference: Whether each judge is of the reference camp, or counted with it because it is doubtful; all
+            are where there is one camp only.
         outside: Whether it is clearly of the other camp: it prefers that by 2.5 standard errors.
         split_q8: How clearly the table falls in two, Q8: residual over its standard error and sqrt(judges).
         weights: Weight of each judge, Q16, the reference's median being 1; 0..2.
@@ -89,7 +97,7 @@ def compute_trust(table: Agreement, *, heads: Sequence[int], split_min_q8: int) 
     split_q8 = _compute_split(table, signs, loadings)
     reference = everyone
     if split_q8 >= split_min_q8:
-        reference = _choose_reference(table, signs, heads)
+        reference = _choose_reference(table, signs, heads, split_q8)
         loadings = _fit_loadings(table, reference)
     others = tuple(not is_member for is_member in reference)
     return Trust(
@@ -218,21 +226,31 @@ def _compute_split(table: Agreement, signs: Sequence[int], loadings: Sequence[in
     return isqrt((residual * residual << 16) // (judges * variance))
 
 
-def _choose_reference(table: Agreement, signs: Sequence[int], heads: Sequence[int]) -> tuple[bool, ...]:
-    """Return the camp to trust: gold's if it tells them apart, else the larger, else the looser one."""
+def _choose_reference(
+    table: Agreement, signs: Sequence[int], heads: Sequence[int], split_q8: int
+) -> tuple[bool, ...]:
+    """Return the camp to trust: gold's if it tells them apart, else the larger, else the looser one.
+
+    Unless gold chose it or the split is clear, doubtful members of the other camp count with it.
+    """
     first = tuple(sign > 0 for sign in signs)
     second = tuple(sign < 0 for sign in signs)
     by_gold = _compare_gold(table, first, second)
     if by_gold:
         return first if by_gold > 0 else second
-    larger, smaller = first, second
+    chosen, other = first, second
     if sum(map(mul, first, heads)) < sum(map(mul, second, heads)):
-        larger, smaller = second, first
-    if _is_doubtful(table, larger, smaller, heads):
-        within_larger, within_smaller = _compute_within(table, larger), _compute_within(table, smaller)
-        if within_larger * TIGHTER[1] > within_smaller * TIGHTER[0]:
-            return smaller
-    return larger
+        chosen, other = second, first
+    if _is_doubtful(table, chosen, other, heads):
+        within_chosen, within_other = _compute_within(table, chosen), _compute_within(table, other)
+        if within_chosen * TIGHTER[1] > within_other * TIGHTER[0]:
+            chosen, other = other, chosen
+    if split_q8 >= SPLIT_CLEAR_Q8:
+        return chosen
+    return tuple(
+        is_chosen or _compute_preference(table, place, other, chosen) < DOUBTFUL_Q8
+        for place, is_chosen in enumerate(chosen)
+    )
 
 
 def _compare_gold(table: Agreement, first: Sequence[bool], second: Sequence[bool]) -> int:

@@ -62,7 +62,7 @@ __all__ = [
     "update_reputation",
 ]
 
-ENGINE_VERSION: Final = 2
+ENGINE_VERSION: Final = 3
 STOP_P_BEST_Q16: Final = 62259
 """P(best), Q16, from which a round may stop early: .95."""
 STOP_JUDGES_MIN: Final = 4

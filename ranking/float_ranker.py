@@ -17,7 +17,7 @@ from ranking.float_reputation import FloatReputation, Terms
 from ranking.float_round import Floats, Games, read_round
 from ranking.reputation import check_correct
 from ranking.rounds import Round, RoundRanking
-from ranking.scores import CLASS_DOUBT_Q16
+from ranking.scores import CLASS_DOUBT_Q16, SHARED_ERROR_Q16
 from ranking.tables import ODDS
 
 _TIE_NATS: Final = 1e-9
@@ -25,7 +25,7 @@ _TIE_NATS: Final = 1e-9
 _KNOTS: Final = np.arange(len(ODDS)) / 4.0
 _ODDS: Final = np.array(ODDS) / Q16
 _LEAST_ODDS: Final = 1.0 / Q16
-_LEAST_SPREAD: Final = 1.0 / Q16**2
+_SHARED_VARIANCE: Final = (SHARED_ERROR_Q16 / Q16) ** 2
 _CLASS_DOUBT: Final = CLASS_DOUBT_Q16 / Q16
 
 
@@ -105,12 +105,12 @@ def _order(strengths: Sequence[float], seed: bytes) -> tuple[int, ...]:
 
 
 def _compute_z(margins: Floats, shifts: Floats) -> Floats:
-    """Return each class's distance from the leader over its judge-clustered jackknife error."""
+    """Return each class's distance from the leader over its error; see `ranking.scores`."""
     judges = len(shifts)
     if judges < 2:
         return np.zeros(len(margins))
-    spread = np.maximum((shifts * shifts).sum(axis=0), _LEAST_SPREAD)
-    scaled: Floats = margins * np.sqrt(judges / ((judges - 1) * spread))
+    variance = (shifts * shifts).sum(axis=0) * (judges - 1) / judges + _SHARED_VARIANCE
+    scaled: Floats = margins / np.sqrt(variance)
     return scaled
 
 

@@ -17,6 +17,7 @@ from ranking.camps import (
     LOADING_MAX,
     LOADING_MIN,
     PRIOR_COUNT_Q16,
+    SPLIT_CLEAR_Q8,
     SPLIT_FAST_Q8,
     SPLIT_SLOW_Q8,
     TIGHTER,
@@ -86,12 +87,14 @@ def compute_trust(sums: Floats, counts: Floats, gold: Gold) -> Trust:
     loadings = _fit_loadings(sums, counts, everyone)
     slow, fast = (Table(*parts) for parts in zip(sums, counts, decided, strict=True))
     reference, slow_loadings = everyone, loadings[0]
-    if _compute_split(slow, signs[0], loadings[0]) * _Q8 >= SPLIT_SLOW_Q8:
-        reference = _choose_reference(slow, gold, signs[0], np.ones(judges))
+    split = _compute_split(slow, signs[0], loadings[0]) * _Q8
+    if split >= SPLIT_SLOW_Q8:
+        reference = _choose_reference(slow, gold, signs[0], np.ones(judges), split)
         slow_loadings = _fit_loadings(slow.sums, slow.counts, reference)
     weights = _compute_weights(slow_loadings, reference)
-    if _compute_split(fast, signs[1], loadings[1]) * _Q8 >= SPLIT_FAST_Q8:
-        members = _choose_reference(fast, gold, signs[1], weights)
+    split = _compute_split(fast, signs[1], loadings[1]) * _Q8
+    if split >= SPLIT_FAST_Q8:
+        members = _choose_reference(fast, gold, signs[1], weights, split)
         outside = ~members & (_compute_preferences(fast, ~members, members) >= _DOUBTFUL)
         if outside.any():
             short = _compute_weights(_fit_loadings(fast.sums, fast.counts, members), members)
@@ -206,20 +209,22 @@ def _compute_split(table: Table, signs: Floats, loadings: Floats) -> float:
     return residual / float(np.sqrt(len(signs) * variance))
 
 
-def _choose_reference(table: Table, gold: Gold, signs: Floats, heads: Floats) -> Booleans:
-    """Return the camp to trust: gold's if it tells them apart, else the larger, else the looser one."""
+def _choose_reference(table: Table, gold: Gold, signs: Floats, heads: Floats, split_q8: float) -> Booleans:
+    """Return the camp to trust, with those who are counted with it: see `ranking.camps`."""
     first, second = signs > 0.0, signs < 0.0
     by_gold = _compare_gold(table, gold, first, second)
     if by_gold:
         return first if by_gold > 0.0 else second
-    larger, smaller = first, second
+    chosen, other = first, second
     if heads @ first < heads @ second:
-        larger, smaller = second, first
-    if _is_doubtful(table, larger, smaller, heads):
-        within_larger, within_smaller = _compute_within(table, larger), _compute_within(table, smaller)
-        if within_larger * TIGHTER[1] > within_smaller * TIGHTER[0]:
-            return smaller
-    return larger
+        chosen, other = second, first
+    if _is_doubtful(table, chosen, other, heads):
+        within_chosen, within_other = _compute_within(table, chosen), _compute_within(table, other)
+        if within_chosen * TIGHTER[1] > within_other * TIGHTER[0]:
+            chosen, other = other, chosen
+    if split_q8 >= SPLIT_CLEAR_Q8:
+        return chosen
+    return chosen | (_compute_preferences(table, other, chosen) < _DOUBTFUL)
 
 
 def _compare_gold(table: Table, gold: Gold, first: Booleans, second: Booleans) -> float:

@@ -12,6 +12,9 @@ from ranking.tables import ODDS
 
 CLASS_DOUBT_Q16: Final = 16384
 """Odds, Q16, that every further class adds while judges are few: 1/4 over the square of their number."""
+SHARED_ERROR_Q16: Final = 13107
+"""Error of a margin that all judges share, nats Q16 (.2): however many they are, they can be wrong together.
+Measured (docs/adr/0020)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +24,10 @@ class Scores:
     Attributes:
         log_strengths: Bradley-Terry log-strength by class index, Q16 nats, 0 = the anchor's.
         order: Class indices, best first; equal log-strengths in the order of H(seed, class index).
-        z: By class index: the leader's margin over it in standard errors clustered by judge, Q8; 0 for
-            the leader, and for all while fewer than two judges have mass.
+        z: By class index: the leader's margin over it in standard errors, Q8, clustered by judge and with the
+            error that judges share; 0 for the leader, and for all while fewer than two judges have mass.
         judges: Seats with positive mass in the comparisons.
-        p_best_q16: P(the leader is best), Q16, if judges err independently.
+        p_best_q16: P(the leader is best), Q16, if judges share no more error than SHARED_ERROR_Q16.
         flip_estimate: Fewest judges whose removal changes the leader, 0 if no removal does. Exact for
             one judge; beyond, a linear estimate that is rather too high than too low.
         is_leader_stable: Whether the leader stays when any one judge is removed.
@@ -46,7 +49,7 @@ def _compute_order(log_strengths: Sequence[int], tie_ranks: Sequence[bytes]) -> 
 
 
 def _compute_z(margin: int, shifts: Sequence[int]) -> int:
-    """Return margin over its judge-clustered jackknife error, Q8.
+    """Return margin over its error, Q8: the judge-clustered jackknife's, and what all judges share.
 
     Args:
         margin: D, Q16 nats.
@@ -55,8 +58,9 @@ def _compute_z(margin: int, shifts: Sequence[int]) -> int:
     judges = len(shifts)
     if judges < 2:
         return 0
-    spread = max(sum(shift * shift for shift in shifts), 1)
-    return isqrt((judges * margin * margin << 16) // ((judges - 1) * spread))
+    spread = sum(shift * shift for shift in shifts)
+    variance_times_judges = (judges - 1) * spread + judges * SHARED_ERROR_Q16 * SHARED_ERROR_Q16
+    return isqrt((judges * margin * margin << 16) // variance_times_judges)
 
 
 def compute_odds(z: int) -> int:
@@ -130,7 +134,7 @@ def compute_scores(
         ValueError: A seat, class, outcome or weight is out of bounds.
 
     Source:
-        `protocol.md`, "Scores and decision", engine version 2.
+        `protocol.md`, "Scores and decision", engine version 3.
     """
     evidence = gather_evidence(authors=authors, comparisons=comparisons, terms=terms)
     classes = evidence.classes

@@ -29,7 +29,7 @@ from consensus.messages import (
 )
 from consensus.question import Turn
 from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, ReceiptReveal, ReceiptStep, StandingReceipt
-from ranking.canonical import create_reputation, to_numbers
+from ranking.canonical import ENGINE_VERSION, create_reputation, to_numbers
 from tests.consensus.receipt_kit import BYTES_MAX, GOLD, Kit, get_kit
 
 STRANGER = KeyPair(bytes(range(32)))
@@ -634,7 +634,7 @@ SETS: dict[str, Case] = {
     "ballot on the own class": Case(judge_own_class, 5),
     "ballot votes out of order": Case(lambda kit: votes_changed(kit, 0, lambda votes: votes[::-1]), 5),
     "ballot vote twice": Case(lambda kit: votes_changed(kit, 0, lambda votes: [votes[0], *votes]), 5),
-    "ballot of another engine": Case(lambda kit: kit.with_ballot(0, engine=3), 5),
+    "ballot of another engine": Case(lambda kit: kit.with_ballot(0, engine=ENGINE_VERSION + 1), 5),
     "ballot on another value": Case(lambda kit: kit.with_ballot(0, prev=b"p" * 32), 5),
     "ballot of another seat": Case(lambda kit: kit.with_ballot(0, votes=kit.get_ballot(1).votes), 5, "seven"),
 }

@@ -334,7 +334,10 @@ class Ranking:
 
     def _compute_z(self, margin: int, shifts: list[int]) -> int:
         j = len(shifts)
-        return 0 if j < 2 else isqrt((j * margin**2 << 16) // ((j - 1) * max(sum(x * x for x in shifts), 1)))
+        if j < 2:
+            return 0
+        error = (j - 1) * sum(x * x for x in shifts) + j * 13107**2
+        return isqrt((j * margin**2 << 16) // error)
 
     def _odds(self, z: int) -> int:
         k = z >> 6
@@ -518,7 +521,7 @@ class Round:
 
     def _open_ballot(self, seat: int, body: bytes) -> None:
         engine, prev, votes = as_list(decode(body), 3)
-        demand(as_int(engine) == 2 and prev == self.prev, "a ballot on something else")
+        demand(as_int(engine) == 3 and prev == self.prev, "a ballot on something else")
         open_pairs = iter([(left, right) for judge, left, right in self.dealt if judge == seat])
         for vote in as_list(votes):
             left, right, outcome = (as_int(part) for part in as_list(vote, 3))

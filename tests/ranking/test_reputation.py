@@ -1,11 +1,12 @@
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from ranking.ballots import Q16, Comparison, JudgeTerms
+from ranking.camps import SPLIT_CLEAR_Q8, SPLIT_SLOW_Q8, Agreement, compute_trust
 from ranking.reputation import (
     PastRound,
     Reputation,
@@ -65,6 +66,47 @@ def test_nobody_is_accused_in_an_honest_swarm(seed: int) -> None:
     assert not any(slow.outside)
     assert not any(fast.outside)
     assert min(slow.weights) > Q16 // 4
+
+
+def make_agreement(camps: Sequence[int], *, across: float, count: int, seed: int) -> Agreement:
+    """Judges that agree by .25 within their camp and `across` between camps, up to noise."""
+    source, judges = random.Random(seed), len(camps)
+    sums = [[Q16 * count // 2] * judges for _ in camps]
+    for row in range(judges):
+        for column in range(row):
+            mean = 0.25 if camps[row] == camps[column] else across
+            noise = source.gauss(0.0, 0.5) / count**0.5
+            sums[row][column] = sums[column][row] = int(Q16 * count * (mean + noise))
+    counts = [[Q16 * count] * judges for _ in camps]
+    return Agreement(sums=sums, counts=counts, gold=[0] * judges, gold_counts=[0] * judges)
+
+
+def test_where_noise_splits_honest_judges_hardly_any_are_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = [make_agreement([0] * 7, across=0.25, count=12, seed=seed) for seed in range(300)]
+
+    def count_out() -> list[int]:
+        trusts = [compute_trust(one, heads=[Q16] * 7, split_min_q8=SPLIT_SLOW_Q8) for one in tables]
+        return [7 - sum(trust.reference) for trust in trusts if trust.split_q8 >= SPLIT_SLOW_Q8]
+
+    by_doubt = count_out()
+    monkeypatch.setattr("ranking.camps.SPLIT_CLEAR_Q8", SPLIT_SLOW_Q8)
+    by_camp = count_out()
+    assert len(by_doubt) == len(by_camp) > 15
+    assert min(by_camp) >= 1
+    assert sum(by_doubt) < 0.25 * sum(by_camp), (by_doubt, by_camp)
+
+
+def test_where_the_split_is_clear_the_doubtful_go_with_their_camp() -> None:
+    doubtful = 0
+    for seed in range(40):
+        table = make_agreement([0, 0, 0, 0, 1, 1, 1], across=-0.1, count=40, seed=seed)
+        trust = compute_trust(table, heads=[Q16] * 7, split_min_q8=SPLIT_SLOW_Q8)
+        if trust.split_q8 >= SPLIT_CLEAR_Q8:
+            doubtful += sum(
+                not is_member and not is_out
+                for is_member, is_out in zip(trust.reference, trust.outside, strict=True)
+            )
+    assert doubtful > 0
 
 
 def test_gold_takes_the_side_of_an_honest_minority_and_without_gold_it_is_lost() -> None:

@@ -21,7 +21,7 @@ from ranking.canonical import (
     Scores,
     compute_scores,
 )
-from ranking.scores import compute_flip_estimate, compute_odds
+from ranking.scores import SHARED_ERROR_Q16, compute_flip_estimate, compute_odds
 from ranking.tables import EXP, LOG, ODDS
 
 VECTORS = sorted((Path(__file__).parent / "vectors" / "scores").glob("*.json"))
@@ -159,7 +159,7 @@ def compute_reference(drawn: Round, leader: int) -> Reference:
     if count >= 2:
         for c in range(classes):
             margin = logs[leader] - logs[c]
-            z[c] = math.isqrt(2**16 * count * margin**2 // ((count - 1) * max(spread[c], 1)))
+            z[c] = math.isqrt(2**16 * count * margin**2 // ((count - 1) * spread[c] + count * 13107**2))
     odds = sum(compute_odds(z[c]) for c in range(classes) if c != leader)
     p_best = 2**32 // (65536 + odds + (classes - 1) * 16384 // max(count, 1) ** 2)
     return Reference(tuple(logs), tuple(z), p_best)
@@ -190,6 +190,15 @@ def test_flip_estimate_is_one_exactly_when_a_refit_unseats_the_leader(drawn: Rou
                 for p in iterate([c for c in cells if c[0] != judge], full, get_warm_sweeps(drawn.authors))
             ]
             assert rest[leader] == max(rest)
+
+
+@settings(deadline=None, max_examples=40)
+@given(ROUNDS)
+def test_no_margin_counts_for_more_than_the_error_that_judges_share_allows(drawn: Round) -> None:
+    scores = drawn.compute()
+    leader = scores.log_strengths[scores.order[0]]
+    for log_strength, z in zip(scores.log_strengths, scores.z, strict=True):
+        assert z <= 256 * (leader - log_strength) // SHARED_ERROR_Q16
 
 
 @settings(deadline=None, max_examples=40)
@@ -410,7 +419,7 @@ def test_terms_out_of_bounds_are_refused(terms: Mapping[str, int]) -> None:
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 def test_vector(path: Path) -> None:
     vector = json.loads(path.read_text(encoding="ascii"))
-    assert vector["engine_version"] == 2
+    assert vector["engine_version"] == 3
     scores = compute_scores(
         authors=vector["authors"],
         comparisons=[Comparison(*row) for row in vector["comparisons"]],

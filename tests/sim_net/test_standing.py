@@ -35,7 +35,9 @@ def execute(manifest: Manifest, *, seed: int = 1) -> tuple[Run, Recording]:
 @pytest.fixture(scope="module")
 def learning() -> tuple[Run, Recording]:
     """A swarm with two liars and gold between its questions."""
-    return execute(Manifest(name="x", rounds=9, swarm=replace(SWARM, gold_every=3), adversaries=CLIQUE))
+    return execute(
+        Manifest(name="x", rounds=9, swarm=replace(SWARM, gold_every=3), adversaries=CLIQUE), seed=2
+    )
 
 
 # -- gold --------------------------------------------------------------------------------------------
