@@ -267,7 +267,7 @@ def count_lists_of_f(patch: Patch) -> None:
 
 def is_noticed_in_slow_worlds() -> bool:
     kinds = (TwoFacedProposer, CensoringProposer, Amnesiac, VoteEquivocator)
-    return any(is_noticed_in_worlds(kind, network=SLOW, seeds=10) for kind in kinds)
+    return any(is_noticed_in_worlds(kind, network=SLOW, seeds=45) for kind in kinds)
 
 
 SLOW = NetworkSettings(latency="uniform(1, 2500)")
