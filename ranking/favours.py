@@ -34,10 +34,12 @@ class Favours:
 
     Attributes:
         z: (judge, author) -> favour in standard errors, where the judge compared the author's answers.
+        links: Pairs that return each other's favour, the lower peer first, ascending.
         rings: Groups of at least two peers linked by returned favours, largest first, peers ascending.
     """
 
     z: dict[tuple[int, int], float]
+    links: tuple[tuple[int, int], ...]
     rings: tuple[tuple[int, ...], ...]
 
 
@@ -55,15 +57,21 @@ def find_favours(rounds: Sequence[PastRound]) -> Favours:
                 table[pair] *= DECAY
         _add_round(past, pulls, variances)
     z = {pair: pull / math.sqrt(max(variances[pair], 1e-9)) for pair, pull in sorted(pulls.items())}
+    links = tuple(
+        (judge, author)
+        for (judge, author), favour in z.items()
+        if judge < author and _is_returned(favour, z.get((author, judge), 0.0))
+    )
     graph: nx.Graph[int] = nx.Graph()
-    for (judge, author), favour in z.items():
-        back = z.get((author, judge), 0.0)
-        if judge < author and min(favour, back) >= Z_EACH_MIN and favour + back >= Z_SUM_MIN:
-            graph.add_edge(judge, author)
+    graph.add_edges_from(links)
     rings = sorted(
         (tuple(sorted(ring)) for ring in nx.connected_components(graph)), key=lambda ring: (-len(ring), ring)
     )
-    return Favours(z, tuple(rings))
+    return Favours(z, links, tuple(rings))
+
+
+def _is_returned(favour: float, back: float) -> bool:
+    return min(favour, back) >= Z_EACH_MIN and favour + back >= Z_SUM_MIN
 
 
 def _add_round(

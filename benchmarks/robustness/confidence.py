@@ -11,8 +11,9 @@ from benchmarks.robustness.play import Cell, is_gold_round
 from benchmarks.robustness.settings import Design, Settings
 from benchmarks.robustness.standard import Progress
 from benchmarks.robustness.swarm import Swarms, View, show_round
-from ranking.reputation import compute_trusts
-from ranking.standing import CanonicalRanker
+from ranking.favours import find_favours
+from ranking.reputation import PastRound, compute_trusts
+from ranking.standing import CanonicalRanker, make_past, seat_round
 
 BINS: Final = 10
 GOAL_ECE: Final = 0.03
@@ -53,6 +54,8 @@ class Confidence:
         accused_pairs: In 1,000 ordered pairs of honest judges: the first in the reference camp, the second
             outside, mean over rounds.
         accused_pairs_last: The same in the last round.
+        linked_pairs: In 1,000 ordered pairs of honest judges: those that returned each other's favour, found
+            after the last round; the study's false accusation.
     """
 
     cell: Cell
@@ -64,6 +67,7 @@ class Confidence:
     outside: float
     accused_pairs: float
     accused_pairs_last: float
+    linked_pairs: float
 
 
 def list_confidence_cells(
@@ -103,6 +107,8 @@ class _Books:
         self.judge_rounds = self.light = self.outside = 0
         self.pairs: list[tuple[int, int, int]] = []
         """(round, accused ordered pairs, ordered pairs)."""
+        self.linked: list[tuple[int, int]] = []
+        """(linked ordered pairs, ordered pairs) of a swarm."""
 
     def add(self, number: int, swarm: int, shown: View, ranker: CanonicalRanker, honest: list[int]) -> None:
         """Look at a round before it is learnt."""
@@ -129,6 +135,11 @@ class _Books:
         self.outside += accused
         self.pairs.append((number, (len(honest) - accused) * accused, len(honest) * (len(honest) - 1)))
 
+    def add_favours(self, past: Sequence[PastRound], honest: list[int]) -> None:
+        """Look at all rounds of a swarm for favours that honest judges return to each other."""
+        links = sum(low in honest and high in honest for low, high in find_favours(past).links)
+        self.linked.append((2 * links, len(honest) * (len(honest) - 1)))
+
 
 def measure_confidence(cell: Cell) -> Confidence:
     """Play one cell with the canonical engine, P(best) and all."""
@@ -139,6 +150,7 @@ def measure_confidence(cell: Cell) -> Confidence:
     rankers = [CanonicalRanker() for _ in range(cell.count)]
     books = _Books(cell.count, has_claims=swarms.is_merged)
     honest = [np.flatnonzero(~row).tolist() for row in swarms.is_attacker]
+    past: list[list[PastRound]] = [[] for _ in range(cell.count)]
     for number in range(1, cell.rounds + 1):
         is_gold = is_gold_round(number) and cell.regime != "none"
         batch = swarms.play(is_truce=is_gold and cell.regime == "camouflaged")
@@ -146,7 +158,11 @@ def measure_confidence(cell: Cell) -> Confidence:
             shown = show_round(batch, swarm, b"%d/%d/%d" % (cell.seed, number, swarm)).judged
             if len(shown.round_.authors) > 1:
                 books.add(number, swarm, shown, ranker, honest[swarm])
-                ranker.learn(shown.round_, shown.correct if is_gold else None)
+                correct = shown.correct if is_gold else None
+                ranker.learn(shown.round_, correct)
+                past[swarm].append(make_past(seat_round(shown.round_), correct))
+    for mine, judges in zip(past, honest, strict=True):
+        books.add_favours(mine, judges)
     return _summarise(cell, books)
 
 
@@ -171,6 +187,7 @@ def _summarise(cell: Cell, books: _Books) -> Confidence:
         outside=books.outside / max(books.judge_rounds, 1),
         accused_pairs=_per_thousand([(hit, total) for _, hit, total in books.pairs]),
         accused_pairs_last=_per_thousand(last),
+        linked_pairs=_per_thousand(books.linked),
     )
 
 

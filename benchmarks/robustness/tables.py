@@ -196,10 +196,11 @@ def print_confidence(found: Sequence[Confidence]) -> None:
     """Print calibration and false accusations."""
     print("\nP(best) of the leader (canonical, no gold), rounds 21-200; goal in honest swarms: "
           f"ECE <= {GOAL_ECE}")  # fmt: skip
-    print("False accusations: weight < .25; outside the reference camp; goal "
+    print("False accusations: weight < .25; outside the reference camp; returned favours (the study's); goal "
           f"<= {GOAL_ACCUSED:.0f} in 1,000 ordered pairs")  # fmt: skip
     print(f"{'N':>3}{'mal':>4} {'attack':<9}{'design':<9}{'shared':>6}{'rounds':>7}{'ECE':>14}"
-          f"{'judge-rounds':>14}{'light/1000':>12}{'outside/1000':>14}{'pairs':>7}{'at 200':>8}")  # fmt: skip
+          f"{'judge-rounds':>13}{'light/1000':>11}{'outside/1000':>13}"
+          f"{'pairs':>6}{'at 200':>7}{'favour':>7}")  # fmt: skip
     for one in found:
         cell = one.cell
         rounds = sum(one_bin.count for one_bin in one.bins)
@@ -208,8 +209,8 @@ def print_confidence(found: Sequence[Confidence]) -> None:
             ece += " +" if one.ece <= GOAL_ECE else " -"
         shared = cell.settings.class_error_sd
         print(f"{cell.size:>3}{cell.attackers:>4} {cell.attack_name:<9}{cell.design:<9}{shared:>6}{rounds:>7}"
-              f"{ece:>14}{one.honest_judge_rounds:>14}{1e3 * one.light:>12.2f}{1e3 * one.outside:>14.2f}"
-              f"{one.accused_pairs:>7.2f}{one.accused_pairs_last:>8.2f}")  # fmt: skip
+              f"{ece:>14}{one.honest_judge_rounds:>13}{1e3 * one.light:>11.2f}{1e3 * one.outside:>13.2f}"
+              f"{one.accused_pairs:>6.2f}{one.accused_pairs_last:>7.2f}{one.linked_pairs:>7.2f}")  # fmt: skip
     print("\nReliability, bins of P(best): share right where rounds fell (mean P over the bin, rounds)")
     for one in found:
         cell = one.cell

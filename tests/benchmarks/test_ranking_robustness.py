@@ -325,6 +325,7 @@ def test_honest_judges_are_seldom_accused_and_p_best_is_no_fantasy() -> None:
     assert found.ece < 0.15
     assert found.light < 0.15
     assert found.accused_pairs < 100
+    assert found.linked_pairs == 0.0
     assert found.honest_judge_rounds > 700
 
 

@@ -55,8 +55,11 @@ def test_rings_are_found_where_answers_are_not_merged_and_not_among_the_honest()
     for _ in range(50):
         for clique, kept in cliques:
             kept.append(_play_unmerged(source, clique))
-    assert find_favours(rounds).rings[0] == (0, 1, 2)
-    assert find_favours(honest_rounds).rings == ()
+    found, honest = find_favours(rounds), find_favours(honest_rounds)
+    assert found.rings[0] == (0, 1, 2)
+    assert {(0, 1), (0, 2), (1, 2)} & {*found.links}
+    assert all(min(found.z[low, high], found.z[high, low]) >= 2.0 for low, high in found.links)
+    assert (honest.links, honest.rings) == ((), ())
 
 
 def _play_unmerged(source: random.Random, clique: Sequence[int]) -> PastRound:
