@@ -74,19 +74,17 @@ def compose_comparison(draw: Draw, level: int) -> Composed:
 def compose_sequences(draw: Draw, level: int) -> Composed:
     """What comes next: by equal steps, by factors or larger steps, by a rule to be found."""
     if level == 1:
-        step = draw.pick((2, 3, 4, 5, 10, 20, 25, 50, 100))
-        start = step * draw.between(1, 12) if draw.below(2) == 0 else draw.between(1, 30)
+        step = draw.pick((1, 2, 5, 10, 100))
+        start = step * draw.between(1, 30) if draw.below(2) == 0 else draw.between(1, 30)
         numbers = [start + step * i for i in range(5)]
-        if draw.below(3) == 0:
-            numbers.reverse()
     elif level == 2:
         numbers = _draw_geometric(draw) if draw.below(2) == 0 else _draw_steps(draw)
     else:
         numbers = _draw_growing(draw)
     shapes = (
-        "Continue the sequence with one number: {s}. What comes next?",
-        "What is the next number in the sequence {s}?",
-        "Which number follows in the series {s}?",
+        "Continue the sequence: {s}. What is the next number?",
+        "Continue this sequence: {s}. Which number is next?",
+        "Here is a sequence: {s}. What is the next number?",
     )
     shown = ", ".join(str(number) for number in numbers[:-1])
     return Composed(draw.pick(shapes).format(s=shown), str(numbers[-1]))
@@ -146,7 +144,9 @@ def compose_rounding(draw: Draw, level: int) -> Composed:
         number, unit, truth = f"{whole}.{rest:02}", "whole number", whole + (1 if rest > 50 else 0)
     else:
         size = (10, 100, 1000)[level - 1]
-        value = size * draw.between(1, 30) + draw.pick([x for x in range(1, size) if 2 * x != size])
+        value = size * draw.between(1, 9 if level == 1 else 30) + draw.pick(
+            [x for x in range(1, size) if 2 * x != size]
+        )
         unit = ("ten", "hundred", "thousand")[level - 1]
         number, truth = str(value), (value + size // 2) // size * size
     shapes = (
@@ -217,16 +217,15 @@ def compose_division(draw: Draw, level: int) -> Composed:
 def compose_fractions(draw: Draw, level: int) -> Composed:
     """Parts of a number: half and double, thirds to tenths, any fraction."""
     if level == 1:
+        number = draw.between(2, 20)
         if draw.below(2) == 0:
-            truth = draw.between(2, 120)
             shapes: tuple[str, ...] = (
-                "What is half of {n}?",
                 "How much is half of {n}?",
+                "What is one half of {n}?",
                 "Which number is half of {n}?",
             )
-            return Composed(draw.pick(shapes).format(n=2 * truth), str(truth))
-        number = draw.between(3, 120)
-        shapes = ("What is double {n}?", "How much is twice {n}?", "Which number is the double of {n}?")
+            return Composed(draw.pick(shapes).format(n=2 * number), str(number))
+        shapes = ("What is twice {n}?", "How much is twice {n}?", "What is {n} doubled?")
         return Composed(draw.pick(shapes).format(n=number), str(2 * number))
     below = draw.pick((3, 4, 5, 10) if level == 2 else (3, 4, 5, 6, 8))
     names = {3: "third", 4: "quarter", 5: "fifth", 10: "tenth"}

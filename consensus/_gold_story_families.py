@@ -118,8 +118,15 @@ def compose_stories(draw: Draw, level: int) -> Composed:
 
 
 def _compose_one_step(draw: Draw, words: dict[str, str]) -> Composed:
-    a, b = draw.between(2, 15), draw.between(2, 12)
-    if draw.below(2) == 0:
+    kind, a, b = draw.below(3), draw.between(2, 9), draw.between(2, 6)
+    if kind == 0:
+        shapes = (
+            "There are {a} boxes with {b} {t} each. How many {t} are there?",
+            "{n} buys {a} bags with {b} {t} each. How many {t} does {n} buy?",
+            "{a} boxes hold {b} {t} each. How many {t} do they hold together?",
+        )
+        return Composed(draw.pick(shapes).format(a=a, b=b, **words), str(a * b))
+    if kind == 1:
         shapes = (
             "{n} has {a} {t} and gets {b} more. How many {t} does {n} have now?",
             "{n} has {a} {t} and {f} has {b}. How many {t} do they have together?",

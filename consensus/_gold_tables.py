@@ -127,8 +127,9 @@ PARTICIPLES = _read_pairs(
 YOUNG = _read_pairs(
     """dog puppy, cat kitten, cow calf, horse foal, sheep lamb, goat kid, pig piglet, duck duckling,
     goose gosling, lion cub, bear cub, tiger cub, deer fawn, kangaroo joey, frog tadpole, swan cygnet,
-    eagle eaglet, chicken chick, seal pup, whale calf, elephant calf, giraffe calf, owl owlet,
-    butterfly caterpillar, donkey foal, zebra foal, spider spiderling, hare leveret"""
+    eagle eaglet, chicken chick, whale calf, elephant calf, giraffe calf, owl owlet,
+    butterfly caterpillar, donkey foal, zebra foal, spider spiderling, hare leveret,
+    turkey poult, pigeon squab, eel elver"""
 )
 FEMALES = _read_pairs(
     """lion lioness, tiger tigress, horse mare, sheep ewe, chicken hen, deer doe, pig sow, fox vixen,

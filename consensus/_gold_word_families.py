@@ -28,7 +28,7 @@ from consensus._gold_tables import (
 from consensus._gold_words import WORDS
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-ORDINALS = ("first", "second", "third", "fourth", "fifth")
+ORDINALS = ("first", "second", "third")
 
 
 def _ask(draw: Draw, pair: Pair, shapes: Sequence[str]) -> Composed:
@@ -108,9 +108,9 @@ def compose_tenses(draw: Draw, level: int) -> Composed:
     """Irregular verbs: the past of common ones, of rarer ones, the past participle."""
     name = "past participle" if level == 3 else "past tense"
     shapes = (
-        f"What is the {name} of {{x}}?",
-        f'Which word is the {name} of "{{x}}"?',
+        f"What is the {name} of the verb to {{x}}?",
         f'Give the {name} of the verb "{{x}}".',
+        f'In one word, what is the {name.replace("tense", "form")} of "{{x}}"?',
     )
     return _ask(draw, draw.pick((PASTS, RARE_PASTS, PARTICIPLES)[level - 1]), shapes)
 
@@ -148,23 +148,14 @@ def compose_categories(draw: Draw, level: int) -> Composed:
 
 
 def compose_spelling(draw: Draw, level: int) -> Composed:
-    """Letters: at the ends of a word and beside each other in the alphabet, inside a word, backwards."""
+    """Letters: the first of a word, others and the alphabet's next, words backwards."""
     if level == 1:
-        return _compose_end_letter(draw) if draw.below(2) == 0 else _compose_alphabet(draw, 1)
+        return _compose_first_letter(draw)
     if level == 2:
-        if draw.below(2) == 0:
-            return _compose_alphabet(draw, draw.between(2, 4))
-        word = draw.pick([word for word in WORDS if len(word) >= 5])
-        place = draw.between(1, 4)
-        shapes: tuple[str, ...] = (
-            'What is the {p} letter of the word "{w}"?',
-            'Which letter comes {p} in the word "{w}"?',
-            'What letter is {p} in "{w}"?',
-        )
-        return Composed(draw.pick(shapes).format(p=ORDINALS[place], w=word), word[place])
+        return _compose_letter(draw) if draw.below(2) == 0 else _compose_alphabet(draw, draw.between(1, 3))
     word = draw.pick([word for word in WORDS if len(word) <= 6])
     if draw.below(2) == 0:
-        shapes = (
+        shapes: tuple[str, ...] = (
             'Write the word "{w}" backwards.',
             'What is the word "{w}" spelled backwards?',
             'How do you write "{w}" from the last letter to the first?',
@@ -179,13 +170,24 @@ def compose_spelling(draw: Draw, level: int) -> Composed:
     return Composed(draw.pick(shapes).format(p=ORDINALS[place], w=word), word[-1 - place])
 
 
-def _compose_end_letter(draw: Draw) -> Composed:
+def _compose_first_letter(draw: Draw) -> Composed:
     word = draw.pick(WORDS)
-    place, name = draw.pick(((0, "first"), (-1, "last")))
+    shapes = (
+        "What is the first letter of {w}?",
+        'What is the first letter of the word "{w}"?',
+        'Which letter does the word "{w}" start with?',
+        "The word {w} begins with which letter?",
+    )
+    return Composed(draw.pick(shapes).format(w=word), word[0])
+
+
+def _compose_letter(draw: Draw) -> Composed:
+    word = draw.pick([word for word in WORDS if len(word) >= 5])
+    place, name = draw.pick(((1, "second"), (2, "third"), (3, "fourth"), (-1, "last")))
     shapes = (
         'What is the {p} letter of the word "{w}"?',
-        'Which letter comes {p} in "{w}"?',
-        'What letter is {p} in the word "{w}"?',
+        'Which letter comes {p} in the word "{w}"?',
+        'What letter is {p} in "{w}"?',
     )
     return Composed(draw.pick(shapes).format(p=name, w=word), word[place])
 
@@ -206,15 +208,20 @@ def _compose_alphabet(draw: Draw, step: int) -> Composed:
 
 
 def compose_animals(draw: Draw, level: int) -> Composed:
-    """Names of animals: the young, the young among four words, females and males."""
-    if level == 2:
-        shapes: tuple[str, ...] = (
-            "Which of these is the young of a certain animal, the {x}: {s}?",
-            "What is a young {x} called: {s}?",
-            "Which word means a young {x}: {s}?",
-        )
-        return _ask_among(draw, draw.pick(YOUNG), [young for _, young in YOUNG], 4, shapes)
+    """Names of animals: whose young it is, what the young is called, females and males."""
     if level == 1:
+        animal, young = draw.pick([pair for pair in YOUNG if [y for _, y in YOUNG].count(pair[1]) == 1])
+        article = "an" if young[0] in "aeiou" else "a"
+        shapes: tuple[str, ...] = (
+            "Which animal is {a} {{x}} when it grows up?",
+            "Which animal has a baby called {a} {{x}}?",
+            "What animal does {a} {{x}} grow up to be?",
+            "{b} {{x}} is the baby of which animal?",
+            "What animal is the parent of {a} {{x}}?",
+        )
+        named = [shape.format(a=article, b=article.capitalize()) for shape in shapes]
+        return _ask(draw, (young, animal), named)
+    if level == 2:
         shapes = (
             "What is a baby {x} called?",
             "What do you call a young {x}?",

@@ -94,19 +94,24 @@ def solve_spelling(text: str) -> str:
         match = re.search(r"(?:(\d) places|right) (after|before) ([A-Z])", text)
         assert match is not None
         return chr(ord(match[3]) + int(match[1] or 1) * (1 if match[2] == "after" else -1))
-    match = re.search(r'"(\w+)"', text)
-    assert match is not None
+    quoted = re.search(r'"(\w+)"|word (\w+) begins|letter of (\w+)\?', text)
+    assert quoted is not None
+    word = next(group for group in quoted.groups() if group)
     if "last letter to the first" in text or "backwards" in text:
-        return "".join(reversed(match[1]))
-    place = re.search(r"(first|second|third|fourth|fifth|last)( to last)?", text)
+        return "".join(reversed(word))
+    if "start with" in text or "begins with" in text:
+        return word[0]
+    place = re.search(r"(first|second|third|fourth|last)( to last)?", text)
     assert place is not None
-    index = ("first", "second", "third", "fourth", "fifth").index(place[1]) if place[1] != "last" else -1
-    return match[1][::-1][index] if place[2] else match[1][index]
+    index = ("first", "second", "third", "fourth").index(place[1]) if place[1] != "last" else -1
+    return word[::-1][index] if place[2] else word[index]
 
 
 def solve_animals(text: str) -> str:
     if "female" in text:
         return look_up(FEMALES, text)
+    if "animal" in text:
+        return look_up([(young, animal) for animal, young in YOUNG], text)
     return look_up(MALES if " male " in text else YOUNG, text)
 
 
@@ -117,7 +122,7 @@ def solve_comparison(text: str) -> str:
         for factor in factors:
             numbers.remove(factor)
         numbers.append(str(int(factors[0]) * int(factors[1])))
-    ordered = sorted(numbers, key=Fraction)
+    ordered: list[str] = sorted(numbers, key=Fraction)
     assert len({Fraction(number) for number in ordered}) == 2
     return ordered[-1 if "larger" in text else 0]
 
@@ -260,8 +265,8 @@ def solve_clock(text: str) -> str:
 
 def solve_stories(text: str) -> str:
     numbers = get_numbers(text)
-    if re.search(r"bags with|box holds|a day for", text):
-        return str(numbers[0] * numbers[1] - numbers[2])
+    if re.search(r"(?:bags|boxes) (?:with|hold)|box holds|a day for", text):
+        return str(numbers[0] * numbers[1] - sum(numbers[2:]))
     signs = {"gives": -1, "takes": -1, "loses": -1, "lost": -1}
     spoken = re.findall(r"\b(\w+) (?:out )?(\d+)", re.sub(r" (?:apples|of them)", "", text))
     assert [int(count) for _, count in spoken] == numbers
