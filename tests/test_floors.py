@@ -51,6 +51,7 @@ FUNCTION_LINES_MAX = 70
 BROAD_EXCEPT_FILES = {
     "swarm/edge/runtime.py": "the runtime edge: a task that fails must not take its node along",
     "sim_net/world.py": "whatever a simulated node raises is a finding about it",
+    "evaluation/graders/reasoning.py": "a foreign scorer that raises on an answer does not take it for right",
     "models/tokens.py": "the tokenizers binding raises bare Exception, translated on the spot",
 }
 
@@ -351,6 +352,8 @@ PLANTED: tuple[tuple[Rule, Tree], ...] = (
     (check_downward, plant("ranking/x.py", "from models import contract")),
     (check_downward, plant("models/x.py", "import ranking")),
     (check_downward, plant("sim_net/x.py", "import evaluation.report")),
+    (check_downward, plant("evaluation/x.py", "from sim_net.world import World")),
+    (check_downward, plant("swarm/edge/x.py", "from evaluation.task import Task")),
     (check_downward, plant("models/x.py", "from consensus.errors import PeerError")),
     (check_floor_known, plant("swarm/__init__.py", '"""Doc."""\nfrom swarm.edge import store')),
     (check_floor_known, plant("swarm/stray.py", "")),
