@@ -12,6 +12,7 @@ import trio
 
 from consensus.errors import ConfigError, NetworkError
 from consensus.identity import PeerKey
+from models.judges.strategy import AUTOMATIC
 from sim_net.real.plan import PeerModel
 from sim_net.real.reach import ASKER, PeerState, Reach, compute_reach
 from swarm.edge.local import LOOPBACK, LocalKeys
@@ -74,6 +75,7 @@ class RealNet:
         get_ms: Milliseconds since the start of the run.
         note: Called with one line at each stage.
         nursery: Holds the processes; cancelling it kills them.
+        judge: How every peer judges: a strategy, or `auto` for what fits its model.
     """
 
     def __init__(
@@ -87,8 +89,11 @@ class RealNet:
         get_ms: Callable[[], int],
         note: Callable[[str], None],
         nursery: trio.Nursery,
+        judge: str = AUTOMATIC,
     ) -> None:
         self.keys = keys
+        self.judge = ""  # of the first peer; known once it is up
+        self._wanted_judge = judge
         self.urls: dict[PeerKey, str] = {}
         self.timeline: list[Reach] = []
         self.failures: list[str] = []
@@ -131,7 +136,9 @@ class RealNet:
             ) from exc
         for place, process in zip(self._places, processes, strict=True):
             place.process, place.actual = process, place.wanted
+        self.judge = processes[0].judge
         self._note(f"{len(processes)} peer processes: {' '.join(map(str, self.pids))}")
+        self._note(f"judge {self.judge}")
 
     def begin_timeline(self) -> None:
         """Start to keep who could reach whom; from now on times count from the run's start."""
@@ -239,6 +246,7 @@ class RealNet:
             directory=self._paths.peers,
             logs=self._paths.logs,
             model=self._models[place.index].spec,
+            judge=self._wanted_judge,
         )
         return replace(
             spec,

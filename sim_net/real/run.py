@@ -22,6 +22,7 @@ from consensus.question import (
     compute_round_id,
     sign_question,
 )
+from models.judges.strategy import AUTOMATIC
 from models.weights import EMBEDDED_NAME
 from sim_net.assumption import compute_calls, compute_seats, keeps_standing
 from sim_net.manifest import Manifest
@@ -68,6 +69,7 @@ class RealRun:
         seed: Decides keys, questions, models and whom faults strike.
         directory: Where databases, logs and receipts go.
         note: Called with one line at each stage.
+        judge: How every peer judges: a strategy, or `auto` for what fits its model.
 
     Raises:
         ConfigError: The manifest asks for what only virtual time can do.
@@ -77,6 +79,7 @@ class RealRun:
     seed: int
     directory: Path
     note: Callable[[str], None]
+    judge: str = AUTOMATIC
     seeds: Seeds = field(init=False)
     secret: bytes = field(init=False)
     keys: LocalKeys = field(init=False)
@@ -132,13 +135,14 @@ class RealRun:
                     get_ms=self.get_ms,
                     note=self.note,
                     nursery=nursery,
+                    judge=self.judge,
                 )
                 await net.start()
                 await self._live(net, keep)
 
     async def _live(self, net: RealNet, keep: Keeper | None) -> None:
         striker = Striker(self.manifest, seeds=self.seeds, net=net, get_ms=self.get_ms, note=self.note)
-        swarm = LocalSwarm(self.keys.network, self.keys.asker, net.urls, ())
+        swarm = LocalSwarm(self.keys.network, self.keys.asker, net.urls, (), net.judge)
         async with open_client_mesh(swarm) as mesh:
             await wait_linked(mesh, len(self.keys.peers))
             self.note(

@@ -15,6 +15,12 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
 @click.argument("question", required=False)
 @click.option("--peers", default=5, show_default=True, help="Peers in the swarm, 4 to 31.")
 @click.option("--model", default="embedded", show_default=True, help="embedded, scripted, or a directory.")
+@click.option(
+    "--judge",
+    default="auto",
+    show_default=True,
+    help="likelihood[:prompts=1-4], letters, reasoning[:tokens=80,orders=2]; auto takes what fits the model.",
+)
 @click.option("--seed", help="Repeatable keys, seats and noise. Such keys protect nothing.")
 @click.option("--calls", type=int, help="Pairs each peer may judge; fits the swarm's size by default.")
 @click.option("--deadline", type=float, help="Seconds to wait; measured by default, at least 60.")
@@ -49,6 +55,7 @@ def ask(
     question: str | None,
     peers: int,
     model: str,
+    judge: str,
     seed: str | None,
     calls: int | None,
     deadline: float | None,
@@ -76,6 +83,7 @@ def ask(
     options = AskOptions(
         peers=peers,
         model=model,
+        judge=judge,
         seed=seed,
         calls=calls,
         deadline_s=deadline,

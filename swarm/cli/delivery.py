@@ -77,6 +77,7 @@ def deliver(asked: Asked, *, rejects_partial: bool, as_json: bool, line: Line | 
         line: Where it stands among many, for the object.
     """
     place: dict[str, Json] = {} if line is None else {"line": line.number, "question": line.question}
+    place["judge"] = asked.judge
     if asked.report is None:
         if as_json:
             _print_json(unanswered_to_json(asked.reason, elapsed_s=asked.elapsed_s) | place)
@@ -112,7 +113,7 @@ def deliver_gold(item: AskedGold, *, as_json: bool) -> None:
             path = None if item.asked.receipt_path is None else str(item.asked.receipt_path)
             value = to_json(report, receipt_path=path, elapsed_s=elapsed)
         truth: dict[str, Json] = {"family": gold.family, "truth": gold.truth, "correct": is_right}
-        _print_json(value | {"line": None, "question": gold.text, "gold": truth})
+        _print_json(value | {"line": None, "question": gold.text, "judge": item.asked.judge, "gold": truth})
         return
     said = "no answer" if answer is None else f"{shorten(answer)}, {'right' if is_right else 'wrong'}"
     echo_note(f"  gold     {gold.text} {gold.truth} (the swarm: {said})")

@@ -14,6 +14,7 @@ KNOWN = {
     "ask": {
         "peers": int,
         "model": str,
+        "judge": str,
         "calls": int,
         "deadline": float,
         "max_tokens": int,

@@ -24,9 +24,12 @@ UP_SCHEMA = "peerage.testnet.up/1"
     type=click.Path(file_okay=False, path_type=Path),
     help="Where run directories go; testnets in the data directory by default.",
 )
+@click.option(
+    "--judge", default="auto", show_default=True, help="How every peer judges; see `peerage ask --help`."
+)
 @click.option("--keep", is_flag=True, help="Leave the net running until Ctrl-C, and check it then.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_json: bool) -> int:
+def up(manifest: str, seed: int | None, directory: Path | None, judge: str, keep: bool, as_json: bool) -> int:
     """Run FILE, or the scenario NAME, as real processes on this machine, and check what they leave on disk.
 
     Real time is not repeatable: the seed fixes keys, questions, models and whom the faults strike, never the
@@ -47,6 +50,7 @@ def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_j
     from sim_net.summary import get_version
     from swarm.cli.render import echo_note
     from swarm.cli.testnet_show import EXITS, keep_recording
+    from swarm.edge.asking import check_judge
 
     loaded = open_manifest(manifest)
     number = loaded.seed if seed is None else seed
@@ -54,9 +58,10 @@ def up(manifest: str, seed: int | None, directory: Path | None, keep: bool, as_j
     echo_note(f"seed {number}, peerage {get_version()}")
     echo_note(f"the same in virtual time, where it repeats: {virtual}")
     check_manifest(loaded)  # before a directory is made for it
+    check_judge(judge)
     place = _open_directory(directory, name=loaded.name, seed=number)
     echo_note(f"directory {place}")
-    run = RealRun(loaded, number, place, lambda line: echo_note(f"· {line}"))
+    run = RealRun(loaded, number, place, lambda line: echo_note(f"· {line}"), judge)
     trio.run(partial(run.perform, keep=_make_keeper(run) if keep else None))
     recording = run.read()
     kept = keep_recording(recording, list_events(run.read_findings()), root=directory)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
 import trio
 
@@ -36,6 +37,15 @@ from consensus.question import (
 )
 from models.catalog import open_model, pull_model
 from models.contract import GenerateRequest, Model, Prompt
+from models.errors import ModelError
+from models.judges.strategy import (
+    AUTOMATIC,
+    ORDERS_BOTH,
+    JudgeKind,
+    JudgeStrategy,
+    parse_strategy,
+    resolve_strategy,
+)
 from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 from models.weights import EMBEDDED_NAME
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
@@ -64,7 +74,9 @@ DEADLINE_S_MAX = 900.0
 DEADLINE_MARGIN = 4.0  # times the measured need: machines are shared, and models say more than expected
 MEASURED_TOKENS = 8
 PASSES_PER_CALL = 12  # tokens that judging one pair costs, about: two short texts behind a cached prompt
+PASSES_PER_COMPARISON = 30  # the same for one prompt that shows a pair: some 200 tokens, run side by side
 ANSWER_SHARE, BALLOT_SHARE, REVEAL_SHARE = 0.45, 0.12, 0.03  # of the deadline; with 3 ballot steps .93 in all
+PROMPTED_ANSWER_SHARE, PROMPTED_BALLOT_SHARE = 0.15, 0.22  # where judging takes longer than answering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,7 @@ class AskOptions:
 
     peers: int = PEERS_DEFAULT
     model: str = "embedded"
+    judge: str = AUTOMATIC
     seed: str | None = None
     calls: int | None = None
     deadline_s: float | None = None
@@ -87,12 +100,16 @@ class AskOptions:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question's end: a report with its receipt's path; where either is None, `reason` says why."""
+    """A question's end: a report with its receipt's path; where either is None, `reason` says why.
+
+    `judge` is the strategy by which the peers judged.
+    """
 
     report: RoundReport | None
     receipt_path: Path | None
     reason: str
     elapsed_s: dict[str, float]
+    judge: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +167,7 @@ class LocalAsker:
         result = await self.client.ask(signed, deadline_s=self.deadline_s, backing=backing)
         elapsed = self.opened_s | _name_steps(result)
         if isinstance(result, Unanswered):
-            return Asked(None, None, result.reason, elapsed)
+            return Asked(None, None, result.reason, elapsed, self.swarm.judge)
         assert result.verdict.round is not None, "only verified receipts are answers"
         report = create_report(result.verdict.round)
         if self.options.keeps_standing:
@@ -160,12 +177,15 @@ class LocalAsker:
         try:
             await trio.to_thread.run_sync(write_private_file, path, result.receipt)
         except StoreError as exc:
-            return Asked(report, None, exc.message, elapsed)
-        return Asked(report, path, "", elapsed)
+            return Asked(report, None, exc.message, elapsed, self.swarm.judge)
+        return Asked(report, path, "", elapsed, self.swarm.judge)
 
     def _sign(self, text: str, backing: Backing | None) -> SignedQuestion:
         options, network = self.options, self.swarm.network
         deadline_ms = int(self.deadline_s * 1_000)
+        is_prompted = parse_strategy(self.swarm.judge).kind is not JudgeKind.LIKELIHOOD
+        answer_share = PROMPTED_ANSWER_SHARE if is_prompted else ANSWER_SHARE
+        ballot_share = PROMPTED_BALLOT_SHARE if is_prompted else BALLOT_SHARE
         question = Question(
             version=QUESTION_VERSION,
             network=network.network_id,
@@ -178,8 +198,8 @@ class LocalAsker:
             seats=options.peers,
             calls_per_peer=options.calls or default_calls_per_peer(options.peers),
             steps_max=STEPS_MAX,
-            answer_ms=max(100, int(deadline_ms * ANSWER_SHARE)),
-            ballot_ms=max(100, int(deadline_ms * BALLOT_SHARE)),
+            answer_ms=max(100, int(deadline_ms * answer_share)),
+            ballot_ms=max(100, int(deadline_ms * ballot_share)),
             reveal_ms=max(100, int(deadline_ms * REVEAL_SHARE)),
             attestation=int(Attestation.NONE),
         )
@@ -203,6 +223,21 @@ def check_options(options: AskOptions) -> None:
             raise ConfigError(f"got {name} {got}, expected {low} to {high}")
     if options.deadline_s is not None and not 1.0 <= options.deadline_s <= 86_400.0:
         raise ConfigError(f"got --deadline {options.deadline_s:g}, expected 1 to 86400 seconds")
+    check_judge(options.judge)
+
+
+def check_judge(judge: str) -> None:
+    """Refuse a judge that no model could serve; whether the one at hand can is seen when it is open.
+
+    Raises:
+        ConfigError: It is neither `auto` nor a strategy.
+    """
+    if judge == AUTOMATIC:
+        return
+    try:
+        parse_strategy(judge)
+    except ModelError as exc:
+        raise ConfigError(f"--judge: {exc.message}", remedy=f"{exc.remedy}, or {AUTOMATIC}") from exc
 
 
 def compute_temperature_milli(temperature: float) -> int:
@@ -276,25 +311,25 @@ async def open_local_asker(
     async with open_asyncio_loop(), AsyncExitStack() as stack:
         # A local swarm's keys die with it: its databases have nothing to resume once it went down well.
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        log = stack.enter_context(
-            EventLog(paths.logs / f"{name}.jsonl", get_time_ms=lambda: int(time.time() * 1_000))
-        )
+        log = stack.enter_context(EventLog(paths.logs / f"{name}.jsonl", get_time_ms=get_wall_ms))
         if options.in_processes:
             await trio.to_thread.run_sync(prepare_model, options.model, note)
             deadline_s = options.deadline_s or await _try_model(options, note)
             swarm = await stack.enter_async_context(
                 open_process_swarm(
-                    keys, seed=seed, directory=directory, logs=paths.logs, model=options.model, note=note
+                    keys,
+                    seed=seed,
+                    directory=directory,
+                    logs=paths.logs,
+                    model=options.model,
+                    note=note,
+                    judge=options.judge,
                 )
             )
         else:
             model = await trio.to_thread.run_sync(lambda: open_model(options.model, progress=note))
-            host = ModelHost(model)
-            nursery = await stack.enter_async_context(trio.open_nursery())
-            stack.callback(nursery.cancel_scope.cancel)
-            await nursery.start(host.run)
+            host = await _open_host(stack, model, log, tolerated=compute_tolerated(options.peers))
             deadline_s = options.deadline_s or await measure_deadline_s(options, model, host)
-            nursery.start_soon(watch_disks, log, compute_tolerated(options.peers))
             elapsed["model"] = time.monotonic() - started
             swarm = await stack.enter_async_context(
                 open_local_swarm(
@@ -304,15 +339,31 @@ async def open_local_asker(
                     info=model.info(),
                     log=log,
                     timing=create_timing(model.info()),
+                    judge=resolve_strategy(options.judge, model.info()),
                 )
             )
         mesh = await stack.enter_async_context(open_client_mesh(swarm))
         await wait_linked(mesh, options.peers)
         elapsed["start"] = time.monotonic() - started - elapsed.get("model", 0.0)
+        note(f"judge {swarm.judge}")
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
-        secret = tagged_hash("local-gold", seed)
-        yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed, secret)
+        yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed, tagged_hash("local-gold", seed))
+
+
+def get_wall_ms() -> int:
+    """Return the time of day in milliseconds, as event logs carry it."""
+    return int(time.time() * 1_000)
+
+
+async def _open_host(stack: AsyncExitStack, model: Model, log: EventLog, *, tolerated: int) -> ModelHost:
+    """Serve a model, and watch the disks of the peers who share this process, until the stack is closed."""
+    host = ModelHost(model)
+    nursery = await stack.enter_async_context(trio.open_nursery())
+    stack.callback(nursery.cancel_scope.cancel)
+    await nursery.start(host.run)
+    nursery.start_soon(watch_disks, log, tolerated)
+    return host
 
 
 def prepare_model(spec: str, note: Callable[[str], None]) -> None:
@@ -377,7 +428,8 @@ async def measure_process_deadline_s(
         tokens_per_s = await measure_tokens_per_s(host, rows=1, get_time_s=get_time_s)
         nursery.cancel_scope.cancel()
     at_once = compute_at_once(peers=options.peers, cores=cores, device=model.info().device)
-    return compute_deadline_s(options, tokens_per_s=at_once * tokens_per_s)
+    judge = resolve_strategy(options.judge, model.info())
+    return compute_deadline_s(options, judge, tokens_per_s=at_once * tokens_per_s)
 
 
 async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost) -> float:
@@ -391,7 +443,8 @@ async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost)
     if model.info().is_simulated:
         return DEADLINE_S_MIN
     tokens_per_s = await measure_tokens_per_s(host, rows=options.peers, get_time_s=time.monotonic)
-    return compute_deadline_s(options, tokens_per_s=tokens_per_s)
+    judge = resolve_strategy(options.judge, model.info())
+    return compute_deadline_s(options, judge, tokens_per_s=tokens_per_s)
 
 
 async def measure_tokens_per_s(host: ModelHost, *, rows: int, get_time_s: Callable[[], float]) -> float:
@@ -402,15 +455,29 @@ async def measure_tokens_per_s(host: ModelHost, *, rows: int, get_time_s: Callab
     return rows * MEASURED_TOKENS / max(get_time_s() - started, 1e-3)
 
 
-def compute_deadline_s(options: AskOptions, *, tokens_per_s: float) -> float:
+def compute_passes(judge: JudgeStrategy) -> int:
+    """Return how many tokens' time judging one pair takes, about."""
+    match judge.kind:
+        case JudgeKind.LIKELIHOOD:
+            return PASSES_PER_CALL * judge.prompts
+        case JudgeKind.LETTERS:
+            return PASSES_PER_COMPARISON * ORDERS_BOTH
+        case JudgeKind.REASONING:
+            return (2 * PASSES_PER_COMPARISON + judge.tokens) * judge.orders
+        case _:
+            assert_never(judge.kind)
+
+
+def compute_deadline_s(options: AskOptions, judge: JudgeStrategy, *, tokens_per_s: float) -> float:
     """Return a multiple of what a round needs, at least a minute.
 
     Args:
         options: How much will be generated and judged.
+        judge: How it will be judged.
         tokens_per_s: What all peers together generate on this machine.
     """
     calls = options.calls or default_calls_per_peer(options.peers)
-    needed = options.peers * (options.tokens_max + calls * PASSES_PER_CALL) / tokens_per_s
+    needed = options.peers * (options.tokens_max + calls * compute_passes(judge)) / tokens_per_s
     return min(max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed), DEADLINE_S_MAX)
 
 

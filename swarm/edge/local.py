@@ -20,6 +20,7 @@ from consensus.genesis import SEATS_MAX, SEATS_MIN, Member, Network, create_netw
 from consensus.hashing import tagged_hash
 from consensus.identity import KeyPair, PeerKey, Verifier
 from models.contract import ModelInfo
+from models.judges.strategy import LIKELIHOOD, JudgeStrategy, format_strategy
 from swarm.core.node import NodeConfig
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
@@ -47,12 +48,16 @@ class LocalKeys:
 
 @dataclass(frozen=True, slots=True)
 class LocalSwarm:
-    """A swarm that is up: whom to ask and where. `pids` is empty where peers share this process."""
+    """A swarm that is up: whom to ask and where, and how its peers judge.
+
+    `pids` is empty where peers share this process.
+    """
 
     network: Network
     asker: KeyPair
     urls: Mapping[PeerKey, str]
     pids: tuple[int, ...]
+    judge: str
 
 
 def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:
@@ -105,6 +110,7 @@ async def open_local_swarm(
     timing: Timing | None = None,
     limits: EdgeLimits | None = None,
     others: Mapping[PeerKey, ModelCalls] | None = None,
+    judge: JudgeStrategy = LIKELIHOOD,
 ) -> AsyncIterator[LocalSwarm]:
     """Run all peers of a local swarm in this process until the block is left.
 
@@ -119,6 +125,7 @@ async def open_local_swarm(
         timing: Local patience; the defaults when None.
         limits: Bounds of the network edge; the defaults when None.
         others: Models of peers that have one of their own.
+        judge: How all peers judge; their models must be able to.
 
     Raises:
         StoreError: A database cannot be opened.
@@ -142,6 +149,7 @@ async def open_local_swarm(
                     engine=engine,
                     timing=timing or Timing(),
                     info=info,
+                    judge=judge,
                 ),
                 store=shared.open_part(pair.key),
                 mesh=create_mesh(pair, keys.network, urls, limits=bounds, listener=listener),
@@ -149,7 +157,7 @@ async def open_local_swarm(
                 log=log,
             )
             await nursery.start(runtime.run)
-        yield LocalSwarm(keys.network, keys.asker, urls, ())
+        yield LocalSwarm(keys.network, keys.asker, urls, (), format_strategy(judge))
         nursery.cancel_scope.cancel()
 
 

@@ -15,6 +15,7 @@ from consensus.genesis import open_network
 from consensus.identity import KeyPair, PeerKey, Verifier
 from models.catalog import open_model
 from models.errors import ModelError
+from models.judges.strategy import format_strategy, resolve_strategy
 from swarm.core.node import NodeConfig
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
@@ -53,6 +54,7 @@ async def run_peer() -> None:
     model = await trio.to_thread.run_sync(
         lambda: open_model(spec.model, progress=lambda _: None, threads=MODEL_THREADS)
     )
+    judge = resolve_strategy(spec.judge, model.info())
     signer, network = KeyPair(bytes.fromhex(spec.key_seed)), open_network(bytes.fromhex(spec.genesis))
     limits, directory, host = EdgeLimits(), Path(spec.directory), ModelHost(model)
     listener = await open_listener(LOOPBACK, int(spec.port), limits=limits)
@@ -72,6 +74,7 @@ async def run_peer() -> None:
                 engine=DecisionEngine(),
                 timing=create_timing(model.info()),
                 info=model.info(),
+                judge=judge,
             ),
             store=store,
             mesh=mesh,
@@ -82,7 +85,9 @@ async def run_peer() -> None:
             async with trio.open_nursery() as nursery:
                 await nursery.start(host.run)
                 await nursery.start(runtime.run)
-                await streams.stdout.send_all(encode_line({"ready": spec.name}))
+                await streams.stdout.send_all(
+                    encode_line({"ready": spec.name, "judge": format_strategy(judge)})
+                )
                 await _follow(streams, mesh, log)
                 _limit_farewell()
                 sent = {"sent_messages": mesh.sent_messages, "sent_bytes": mesh.sent_bytes}

@@ -21,6 +21,7 @@ import trio
 
 from consensus.errors import ConfigError, NetworkError
 from consensus.identity import PeerKey
+from models.judges.strategy import AUTOMATIC
 from swarm.edge.local import LocalKeys, LocalSwarm, compute_peer_seed
 
 START_TIMEOUT_S = 180.0  # loading a model in several processes at once takes a while on two cores
@@ -30,7 +31,10 @@ LINE_BYTES_MAX = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """The first line a child reads; `port` 0 takes any free one, `cut` is what `encode_keys` returns."""
+    """The first line a child reads; `port` 0 takes any free one, `cut` is what `encode_keys` returns.
+
+    `judge` names a strategy, or leaves it to the child and its model.
+    """
 
     key_seed: str
     genesis: str
@@ -40,6 +44,7 @@ class ChildSpec:
     model: str
     port: str = "0"
     cut: str = ""
+    judge: str = AUTOMATIC
 
 
 class LineReader:
@@ -78,6 +83,7 @@ class PeerProcess:
         assert process.stdin is not None, "opened with a pipe"
         assert process.stdout is not None, "opened with a pipe"
         self.process = process
+        self.judge = ""  # known once it is ready
         self._stdin = process.stdin
         self._reader = LineReader(process.stdout)
 
@@ -100,7 +106,7 @@ class PeerProcess:
 
     async def wait_ready(self) -> None:
         """Wait until it has resumed from its disk and takes links; raises NetworkError where it ended."""
-        await self._reader.read()
+        self.judge = (await self._reader.read()).get("judge", "")
 
     async def cut(self, keys: Iterable[PeerKey]) -> None:
         """Have the child drop its links with `keys`, and only these; returns once it has.
@@ -173,7 +179,14 @@ async def _kill(process: trio.Process) -> None:
 
 
 def create_spec(
-    keys: LocalKeys, index: int, *, seed: bytes, directory: Path, logs: Path, model: str
+    keys: LocalKeys,
+    index: int,
+    *,
+    seed: bytes,
+    directory: Path,
+    logs: Path,
+    model: str,
+    judge: str = AUTOMATIC,
 ) -> ChildSpec:
     """Return what one peer of a local swarm is told; the arguments are those of `open_process_swarm`."""
     return ChildSpec(
@@ -183,12 +196,20 @@ def create_spec(
         logs=str(logs / f"{directory.name}-peer-{index}.jsonl"),
         name=f"peer-{index}",
         model=model,
+        judge=judge,
     )
 
 
 @asynccontextmanager
 async def open_process_swarm(
-    keys: LocalKeys, *, seed: bytes, directory: Path, logs: Path, model: str, note: Callable[[str], None]
+    keys: LocalKeys,
+    *,
+    seed: bytes,
+    directory: Path,
+    logs: Path,
+    model: str,
+    note: Callable[[str], None],
+    judge: str = AUTOMATIC,
 ) -> AsyncIterator[LocalSwarm]:
     """Run each peer of a local swarm in its own process until the block is left.
 
@@ -199,6 +220,7 @@ async def open_process_swarm(
         logs: Where each peer keeps its event log, which outlives the swarm.
         model: Model specification that every peer opens for itself.
         note: Called with one line at each stage.
+        judge: How every peer judges: a strategy, or `auto` for what fits its model.
 
     Raises:
         ConfigError: A peer process did not come up; its own words are in the message.
@@ -206,7 +228,7 @@ async def open_process_swarm(
     async with trio.open_nursery() as nursery:
         peers = [await start_peer_process(nursery) for _ in keys.peers]
         specs = [
-            create_spec(keys, index, seed=seed, directory=directory, logs=logs, model=model)
+            create_spec(keys, index, seed=seed, directory=directory, logs=logs, model=model, judge=judge)
             for index in range(len(peers))
         ]
         try:
@@ -220,7 +242,7 @@ async def open_process_swarm(
             ) from exc
         pids = tuple(peer.process.pid for peer in peers)
         note(f"{len(pids)} peer processes: {' '.join(map(str, pids))}")
-        yield LocalSwarm(keys.network, keys.asker, urls, pids)
+        yield LocalSwarm(keys.network, keys.asker, urls, pids, peers[0].judge)  # one model, one judge
         await end_all(peers)
 
 

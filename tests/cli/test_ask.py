@@ -24,6 +24,7 @@ FIELDS = (
     "receipt",
     "result_digest",
     "usage",
+    "judge",
     "elapsed_s",
 )
 SURE = "scripted:accuracy=1"  # all answer alike

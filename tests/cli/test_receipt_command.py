@@ -87,16 +87,25 @@ def test_a_hostile_question_does_not_steer_the_terminal() -> None:
 def test_a_hostile_answer_does_not_steer_the_terminal(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
     report = get_report(kept)
     hostile = replace(report, ranking=tuple(replace(c, text=f"a{ESCAPES}\nb") for c in report.ranking))
-    assert deliver(Asked(hostile, kept.path, "", {}), rejects_partial=False, as_json=False) == Exit.OK
+    assert (
+        deliver(Asked(hostile, kept.path, "", {}, "likelihood"), rejects_partial=False, as_json=False)
+        == Exit.OK
+    )
     shown = capsys.readouterr()
     assert not [c for c in shown.out + shown.err if not c.isprintable() and c != "\n"]
     assert shown.out.startswith("a\ufffd")
-    assert deliver(Asked(hostile, kept.path, "", {}), rejects_partial=False, as_json=True) == Exit.OK
+    assert (
+        deliver(Asked(hostile, kept.path, "", {}, "likelihood"), rejects_partial=False, as_json=True)
+        == Exit.OK
+    )
     assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_hostile_reason_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    assert deliver(Asked(None, None, ESCAPES, {}), rejects_partial=False, as_json=False) == Exit.UNANSWERED
+    assert (
+        deliver(Asked(None, None, ESCAPES, {}, "likelihood"), rejects_partial=False, as_json=False)
+        == Exit.UNANSWERED
+    )
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "\x1b" not in shown.err
@@ -109,7 +118,7 @@ def test_partial_is_delivered_with_a_banner_or_refused(
     partial = replace(
         get_report(kept), status=Status.PARTIAL, missing=(Missing(2, 0), Missing(3, 0), Missing(2, 1))
     )
-    asked = Asked(partial, kept.path, "", {})
+    asked = Asked(partial, kept.path, "", {}, "likelihood")
     assert deliver(asked, rejects_partial=False, as_json=False) == Exit.OK
     shown = capsys.readouterr()
     assert shown.out == "342\n"
@@ -122,7 +131,10 @@ def test_a_refused_partial_gives_no_answer_in_json_either(
     kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
     partial = replace(get_report(kept), status=Status.PARTIAL, missing=(Missing(2, 0),))
-    assert deliver(Asked(partial, kept.path, "", {}), rejects_partial=True, as_json=True) == Exit.UNANSWERED
+    assert (
+        deliver(Asked(partial, kept.path, "", {}, "likelihood"), rejects_partial=True, as_json=True)
+        == Exit.UNANSWERED
+    )
     out = capsys.readouterr().out
     assert '"answer": null' in out
     assert '"status": "partial"' in out
@@ -132,7 +144,7 @@ def test_a_refused_partial_gives_no_answer_in_json_either(
 def test_an_answer_outlives_a_receipt_that_could_not_be_kept(
     kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = Asked(get_report(kept), None, "cannot write there", {})
+    asked = Asked(get_report(kept), None, "cannot write there", {}, "likelihood")
     assert deliver(asked, rejects_partial=False, as_json=False) == Exit.CONFIG
     shown = capsys.readouterr()
     assert shown.out == "342\n"

@@ -41,14 +41,15 @@ def test_flags_over_environment_over_file_over_defaults(
 
 def test_every_setting_reaches_its_command(tmp_path: Path) -> None:
     text = (
-        '[ask]\npeers = 4\nmodel = "scripted"\ncalls = 4\ndeadline = 60\nmax_tokens = 8\ntemperature = 1\n'
-        'on_partial = "reject"\nprocesses = false\n[demo]\npeers = 4\nmodel = "scripted"\n'
+        '[ask]\npeers = 4\nmodel = "scripted"\njudge = "letters"\ncalls = 4\ndeadline = 60\nmax_tokens = 8\n'
+        'temperature = 1\non_partial = "reject"\nprocesses = false\n[demo]\npeers = 4\nmodel = "scripted"\n'
     )
     write_settings(tmp_path, text)
     assert get_peers(ask()) == 4
     assert run("demo").code == 0
     for line, flag in (
         ("calls = 99", "--calls"),
+        ('judge = "jury"', "--judge"),
         ("deadline = 0", "--deadline"),
         ("max_tokens = 0", "--max-tokens"),
         ("temperature = nan", "--temperature"),

@@ -129,7 +129,7 @@ def test_a_peer_that_is_killed_comes_back_to_the_same_standing(tmp_path: Path, *
         async with trio.open_nursery() as nursery:
             peers = [await start_peer_process(nursery) for _ in specs]
             urls = await introduce_all(keys, peers, specs)
-            swarm = LocalSwarm(keys.network, keys.asker, urls, ())
+            swarm = LocalSwarm(keys.network, keys.asker, urls, (), peers[0].judge)
             async with open_client_mesh(swarm) as mesh:
                 await wait_linked(mesh, 4)
                 client = AskerClient(network=keys.network, mesh=mesh, on_progress=lambda _: None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.edge.event_log import read_events
 from tests.e2e.commands import Command, open_command
 from tests.e2e.processes import is_alive, run_within, wait_gone
 
@@ -67,6 +68,28 @@ def test_a_good_run_exits_0_and_says_how_to_repeat_it(tmp_path: Path) -> None:
         assert all(isinstance(row, dict) and row["is_ok"] for row in said["checks"])
         assert (Path(str(said["directory"])) / "receipts" / "round-0.receipt").is_file()
         await wait_gone(command.pids)
+
+    run_within(DEADLINE_S, main)
+
+
+def test_peers_judge_as_they_are_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_up(
+            tmp_path, make_manifest(), "--json", "--seed", "5", "--judge", "letters"
+        ) as command:
+            pass
+        assert command.process.returncode == 0, command.err
+        assert "judge letters" in command.err
+        logs = Path(str(command.json["directory"])) / "logs"
+        events = [event for path in sorted(logs.glob("*.jsonl")) for event in read_events(path)]
+        judged = [event.fields for event in events if event.event == "pairs_judged"]
+        assert judged
+        assert {(fields["judge"], fields["missing"]) for fields in judged} == {("letters", 0)}
+        await wait_gone(command.pids)
+        async with open_up(tmp_path, make_manifest(), "--judge", "jury") as refused:
+            pass
+        assert refused.process.returncode == 3
+        assert "no judge is called 'jury'" in refused.err
 
     run_within(DEADLINE_S, main)
 

@@ -9,6 +9,7 @@ import trio
 
 from models.contract import GenerateRequest, Generation, Model, ModelInfo
 from models.errors import ModelError
+from models.judges.strategy import LIKELIHOOD, parse_strategy
 from models.scripted import ScriptedModel
 from ranking.canonical import default_calls_per_peer
 from swarm.edge.asking import (
@@ -19,6 +20,7 @@ from swarm.edge.asking import (
     AskOptions,
     compute_at_once,
     compute_deadline_s,
+    compute_passes,
     measure_process_deadline_s,
     open_local_asker,
 )
@@ -84,9 +86,11 @@ def test_a_model_without_weights_is_not_measured() -> None:
 def test_a_deadline_keeps_within_its_bounds() -> None:
     options = AskOptions(peers=5, tokens_max=100)
     tokens = 5 * (100 + default_calls_per_peer(5) * PASSES_PER_CALL)
-    assert compute_deadline_s(options, tokens_per_s=1e9) == DEADLINE_S_MIN
-    assert compute_deadline_s(options, tokens_per_s=1e-3) == DEADLINE_S_MAX
-    assert compute_deadline_s(options, tokens_per_s=tokens / 50.0) == pytest.approx(50.0 * DEADLINE_MARGIN)
+    assert compute_deadline_s(options, LIKELIHOOD, tokens_per_s=1e9) == DEADLINE_S_MIN
+    assert compute_deadline_s(options, LIKELIHOOD, tokens_per_s=1e-3) == DEADLINE_S_MAX
+    assert compute_deadline_s(options, LIKELIHOOD, tokens_per_s=tokens / 50.0) == pytest.approx(
+        50.0 * DEADLINE_MARGIN
+    )
 
 
 def test_no_more_run_at_once_than_there_are() -> None:
@@ -124,3 +128,31 @@ def test_a_directory_without_a_model_is_refused_before_any_process_starts(tmp_pa
     assert isinstance(cause, ModelError)
     assert "without config.json" in cause.message
     assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("judge", "less"),
+    [
+        ("likelihood:prompts=4", "likelihood"),
+        ("letters", "likelihood:prompts=4"),
+        ("reasoning:orders=1", "letters"),
+        ("reasoning", "reasoning:orders=1"),
+        ("reasoning:tokens=100", "reasoning:tokens=50"),
+    ],
+)
+def test_a_judge_that_works_longer_is_waited_for_longer(judge: str, less: str) -> None:
+    options = AskOptions(peers=5)
+    more, before = (parse_strategy(text) for text in (judge, less))
+    assert compute_passes(more) > compute_passes(before)
+    assert compute_deadline_s(options, more, tokens_per_s=50.0) > compute_deadline_s(
+        options, before, tokens_per_s=50.0
+    )
+
+
+def test_the_measured_deadline_counts_the_judge() -> None:
+    deadlines = []
+    for judge in ("likelihood", "reasoning:tokens=50,orders=1"):
+        clock = Clock()
+        options = AskOptions(peers=4, calls=2, tokens_max=20, judge=judge)
+        deadlines.append(measure(options, TimedModel(clock), clock, cores=4))
+    assert deadlines[1] > deadlines[0]
