@@ -26,7 +26,7 @@ from evaluation.tasks.rows import (
     adapt_mmlu,
 )
 
-REMEDY = "pip install 'peerage[eval]', or give a local file of its rows: {name}@PATH"
+LOCAL = "give a local file of its rows: {name}@PATH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +107,20 @@ def fetch_rows(repository: str, config: str, split: str) -> Iterable[Row]:
         ConfigError: It is not installed, or it cannot load that split.
     """
     name = next(name for name, one in SETS.items() if one.repository == repository)
-    remedy = REMEDY.format(name=name)
+    local = LOCAL.format(name=name)
     try:
         import datasets
     except ImportError as exc:
-        raise ConfigError(f"{name} comes through 'datasets', which is not installed", remedy=remedy) from exc
+        raise ConfigError(
+            f"{name} comes through 'datasets', which is not installed",
+            remedy=f"pip install 'peerage[eval]', or {local}",
+        ) from exc
     try:
         rows: Iterable[Row] = datasets.load_dataset(repository, config, split=split)
     except (OSError, ValueError, RuntimeError) as exc:
-        raise ConfigError(f"cannot load {repository} ({config}, {split}): {exc}", remedy=remedy) from exc
+        raise ConfigError(
+            f"cannot load {repository} ({config}, {split}): {exc}", remedy=f"go online, or {local}"
+        ) from exc
     return rows
 
 
