@@ -15,6 +15,8 @@ _LETTER_NAMES = (b"the letter ", b"letter ")
 _DOLLARS = re.compile(rb"(?:\$ ?([0-9.,]+)|([0-9.,]+) dollars?)")
 _TIME = re.compile(rb"([0-9]{1,2})(?::([0-9]{2}))?(?: o'clock)?(?: ?([ap])\.?m\.?)?")
 
+_EQUATION = re.compile(rb"[0-9($][0-9 .,+*/x()%$-]* ?= ?([^=]+)")
+
 Form = Callable[[bytes, bytes], bool]
 
 
@@ -45,14 +47,27 @@ def is_time(given: bytes, truth: bytes) -> bool:
     return match is not None and int(match[1]) == int(hour) and int(match[2] or b"0") == int(minute)
 
 
+def is_equation(given: bytes, truth: bytes) -> bool:
+    """Say whether `given` is a reckoning in digits with `truth` as its result: `40 / 10 = 4`.
+
+    The left side is not reckoned again: what is asked for is the result.
+    """
+    match = _EQUATION.fullmatch(given)
+    return match is not None and canonical_key(match[1]) == truth
+
+
 # Families that are not here have the plain truth, and the unit that a question asks for.
 FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
     {
         "animals": (is_with_article,),
         "categories": (is_with_article,),
         "clock": (is_time,),
+        "division": (is_equation,),
+        "fractions": (is_equation,),
         "money": (is_dollars,),
+        "percentages": (is_equation,),
         "spelling": (is_named_letter,),
+        "stories": (is_equation,),
     }
 )
 

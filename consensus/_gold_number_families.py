@@ -217,15 +217,21 @@ def compose_division(draw: Draw, level: int) -> Composed:
 def compose_fractions(draw: Draw, level: int) -> Composed:
     """Parts of a number: half and double, thirds to tenths, any fraction."""
     if level == 1:
-        number = draw.between(2, 20)
+        number = draw.between(2, 14)
         if draw.below(2) == 0:
             shapes: tuple[str, ...] = (
-                "How much is half of {n}?",
+                "What is half of {n}?",
                 "What is one half of {n}?",
-                "Which number is half of {n}?",
+                "What is the half of {n}?",
+                "How much is half of {n}?",
             )
             return Composed(draw.pick(shapes).format(n=2 * number), str(number))
-        shapes = ("What is twice {n}?", "How much is twice {n}?", "What is {n} doubled?")
+        shapes = (
+            "What is twice {n}?",
+            "How much is twice {n}?",
+            "What is {n} doubled?",
+            "What is the double of {n}?",
+        )
         return Composed(draw.pick(shapes).format(n=number), str(2 * number))
     below = draw.pick((3, 4, 5, 10) if level == 2 else (3, 4, 5, 6, 8))
     names = {3: "third", 4: "quarter", 5: "fifth", 10: "tenth"}
