@@ -48,12 +48,12 @@ def is_time(given: bytes, truth: bytes) -> bool:
 
 
 def is_equation(given: bytes, truth: bytes) -> bool:
-    """Say whether `given` is a reckoning in digits with `truth` as its result: `40 / 10 = 4`.
+    """Say whether `given` is a reckoning in digits with `truth` as its result: `40 / 10 = 4`, `2 * $3 = $6`.
 
     The left side is not reckoned again: what is asked for is the result.
     """
     match = _EQUATION.fullmatch(given)
-    return match is not None and canonical_key(match[1]) == truth
+    return match is not None and (canonical_key(match[1]) == truth or is_dollars(match[1], truth))
 
 
 # Families that are not here have the plain truth, and the unit that a question asks for.
@@ -64,7 +64,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
         "clock": (is_time,),
         "division": (is_equation,),
         "fractions": (is_equation,),
-        "money": (is_dollars,),
+        "money": (is_dollars, is_equation),
         "percentages": (is_equation,),
         "spelling": (is_named_letter,),
         "stories": (is_equation,),

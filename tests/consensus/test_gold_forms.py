@@ -72,6 +72,7 @@ def make_gold(family: str, truth: str) -> GoldQuestion:
             ["$12", "$ 12", "12 dollars", "$12.00", "The answer is $12.", "12.00 dollars", "012"],
         ),
         ("money", "1", ["1 dollar", "$1"]),
+        ("money", "12", ["3 * 4 = 12", "3 * $4 = $12", "$20 - $8 = 12 dollars"]),
         ("money", "1200", ["$1,200", "1,200 dollars"]),
         ("clock", "5:00", ["5", "5:00", "05:00", "5 o'clock", "5:00 pm", "5pm", "5 p.m.", "5 a.m"]),
         ("clock", "12:35", ["12:35 am", "12:35 o'clock"]),
@@ -95,6 +96,7 @@ def test_a_form_that_the_family_invites_is_accepted(family: str, truth: str, ans
             "12",
             ["$13", "12 cents", "12 dollars each", "$12 dollars", "$-12", "$12 or $13", "$", "$1.2"],
         ),
+        ("money", "12", ["3 * $4 = $13", "3 * 4 = 12 cents"]),
         ("money", "12", ["6 times 2 is $12", "$12.50", "$1,2"]),
         (
             "clock",
