@@ -1,0 +1,156 @@
+"""Every peer's answers to every question, sampled and greedy, and which of them are equal."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from consensus.bodies import ANSWER_BYTES_MAX
+from evaluation.asking import AskedTask, make_request
+from evaluation.calls import CachedModel
+from evaluation.plan import SwarmPlan
+from evaluation.record import Answer, AnswerClass
+from evaluation.task import Task
+from models.contract import Finish, GenerateRequest, Generation
+from models.errors import ModelError
+from models.prompts import clean_answer
+from ranking.merge import get_shown_author, merge_answers
+from swarm.edge.local import LocalKeys
+
+Grade = Callable[[Task, str], bool]
+
+GREEDY_MILLI = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One question's answers by peer, and the classes of the sampled ones."""
+
+    asked: AskedTask
+    answers: tuple[Answer, ...]
+    greedy: tuple[Answer, ...]
+    classes: tuple[AnswerClass, ...]
+
+
+def answer_all(
+    swarm: SwarmPlan,
+    keys: LocalKeys,
+    asked: Sequence[AskedTask],
+    *,
+    models: Mapping[str, CachedModel],
+    grade: Grade,
+) -> list[Answered]:
+    """Let every peer answer every question, twice: at its temperature and greedily.
+
+    Args:
+        swarm: Who answers.
+        keys: The swarm's.
+        asked: The questions.
+        models: By specification.
+        grade: Whether an answer to a task is right.
+
+    Returns:
+        One entry a question, in order. A call that failed is an answer with a problem.
+
+    Raises:
+        ModelError: So many calls failed in a row that it is not the questions.
+        StoreError: The store cannot be read or written.
+    """
+    sampled = _generate(swarm, keys, asked, swarm.get_temperatures_milli(), models)
+    greedy = _generate(swarm, keys, asked, (GREEDY_MILLI,) * swarm.peers, models)
+    grade_once = _remember(grade)
+    results = []
+    for place, one in enumerate(asked):
+        answers = tuple(_read(sampled[peer][place], one.task, grade_once) for peer in range(swarm.peers))
+        results.append(
+            Answered(
+                asked=one,
+                answers=answers,
+                greedy=tuple(_read(greedy[peer][place], one.task, grade_once) for peer in range(swarm.peers)),
+                classes=merge_classes(answers, seed=one.noise_seed),
+            )
+        )
+    return results
+
+
+def _remember(grade: Grade) -> Grade:
+    """Grade each text of a task once: some graders run code, and peers often agree."""
+    known: dict[tuple[str, str], bool] = {}
+
+    def grade_once(task: Task, text: str) -> bool:
+        place = (task.key, text)
+        if place not in known:
+            known[place] = grade(task, text)
+        return known[place]
+
+    return grade_once
+
+
+def _generate(
+    swarm: SwarmPlan,
+    keys: LocalKeys,
+    asked: Sequence[AskedTask],
+    temperatures_milli: Sequence[int],
+    models: Mapping[str, CachedModel],
+) -> list[list[Generation | ModelError]]:
+    """Return results by peer and question; peers of one model share its batches."""
+    found: list[list[Generation | ModelError]] = [[] for _ in range(swarm.peers)]
+    specs = swarm.get_models()
+    for spec in dict.fromkeys(specs):
+        peers = [peer for peer in range(swarm.peers) if specs[peer] == spec]
+        requests: list[GenerateRequest | ModelError] = [
+            _make_request(one, keys, peer, temperatures_milli[peer]) for peer, one in product(peers, asked)
+        ]
+        sound = [request for request in requests if isinstance(request, GenerateRequest)]
+        results = iter(models[spec].generate(sound, has_shared_prefixes=True))
+        done = [request if isinstance(request, ModelError) else next(results) for request in requests]
+        for place, peer in enumerate(peers):
+            found[peer] = done[place * len(asked) : (place + 1) * len(asked)]
+    return found
+
+
+def _make_request(
+    asked: AskedTask, keys: LocalKeys, peer: int, temperature_milli: int
+) -> GenerateRequest | ModelError:
+    try:
+        return make_request(asked, keys.peers[peer], temperature_milli=temperature_milli)
+    except ModelError as exc:  # a question that no prompt can hold: the peer has no answer
+        return exc
+
+
+def _read(result: Generation | ModelError, task: Task, grade: Grade) -> Answer:
+    if isinstance(result, ModelError):
+        return Answer(
+            text="",
+            is_right=False,
+            logprob=None,
+            tokens=0,
+            prompt_tokens=0,
+            is_ended=False,
+            problem=result.message,
+        )
+    text = clean_answer(result.text).encode("utf-8")[:ANSWER_BYTES_MAX].decode("utf-8", "ignore")
+    return Answer(
+        text=text,
+        is_right=bool(text) and grade(task, text),
+        logprob=result.logprob if math.isfinite(result.logprob) else None,
+        tokens=result.token_count,
+        prompt_tokens=result.prompt_tokens,
+        is_ended=result.finish is Finish.STOP,
+        problem="" if text else "the model said nothing",
+    )
+
+
+def merge_classes(answers: Sequence[Answer], *, seed: bytes) -> tuple[AnswerClass, ...]:
+    """Merge equal answers as the product does, each class with the text that judges are shown.
+
+    Args:
+        answers: By peer; those without text are in no class.
+        seed: Chooses the author whose text is shown.
+    """
+    texts = [(peer, answer.text.encode("utf-8")) for peer, answer in enumerate(answers) if answer.text]
+    classes = []
+    for candidate in merge_answers(texts):
+        shown = answers[get_shown_author(candidate.authors, seed)]
+        classes.append(AnswerClass(authors=candidate.authors, text=shown.text, is_right=shown.is_right))
+    return tuple(classes)

@@ -1,0 +1,223 @@
+"""A model whose every call is remembered: what is known is read from the store, the rest runs in batches."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+
+from consensus.hashing import tagged_hash
+from evaluation.batches import Request, cut_batches
+from evaluation.store import CallStore, StoredCall
+from models.contract import (
+    Choice,
+    ChoiceRequest,
+    GenerateRequest,
+    Generation,
+    Model,
+    ModelInfo,
+    Prompt,
+    Score,
+    ScoreRequest,
+)
+from models.errors import ModelError
+
+FAILURES_IN_A_ROW_MAX: Final = 32
+"""Calls that fail one after another before the run stops: then it is not the questions."""
+
+Result = Generation | Score | Choice
+Asked = TypeVar("Asked", GenerateRequest, ScoreRequest, ChoiceRequest)
+Done = TypeVar("Done", Generation, Score, Choice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDone:
+    """Told after every batch.
+
+    Attributes:
+        kind: What was called: generate, score or choose.
+        model: Digest of the model.
+        computed: How many of its calls ran just now; the others were known.
+        seconds: What these took.
+        done: Calls of the whole lot that are done, those of this batch included.
+        total: Calls of the whole lot.
+        is_first: Whether a new lot begins with it.
+    """
+
+    kind: str
+    model: bytes
+    computed: int
+    seconds: float
+    done: int
+    total: int
+    is_first: bool
+
+
+Listener = Callable[[BatchDone], None]
+
+
+def compute_call_key(digest: bytes, request: Request) -> bytes:
+    """Return the SHA-256 of everything that a call's result depends on.
+
+    At temperature 0 no noise is drawn, so that seeds and seats play no part.
+
+    Args:
+        digest: Of the model.
+        request: Any.
+    """
+    match request:
+        case GenerateRequest(prompt=prompt):
+            is_greedy = request.temperature_milli == 0
+            noise = (b"", b"") if is_greedy else (request.noise_seed, request.seat_key)
+            limits = (request.temperature_milli, request.max_tokens)
+            stop = map(_encode, request.stop)
+            return tagged_hash("evaluation-generate", digest, *_parts(prompt), *noise, *limits, *stop)
+        case ScoreRequest(context=context, continuation=text):
+            return tagged_hash("evaluation-score", digest, *_parts(context), _encode(text))
+        case ChoiceRequest(context=context, options=options):
+            return tagged_hash("evaluation-choose", digest, *_parts(context), *map(_encode, options))
+
+
+def _parts(prompt: Prompt) -> tuple[bytes, bytes]:
+    return _encode(prompt.prefix), _encode(prompt.suffix)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+class CachedModel:
+    """Calls of one model, each made once.
+
+    Args:
+        info: What the model is.
+        store: Where results are kept.
+        model: What answers; None reads only, and what is not known has failed.
+        listener: Told after every batch.
+    """
+
+    def __init__(
+        self, *, info: ModelInfo, store: CallStore, model: Model | None, listener: Listener | None = None
+    ) -> None:
+        self._info = info
+        self._store = store
+        self._model = model
+        self._listener = listener
+        self._failures = 0
+
+    def info(self) -> ModelInfo:
+        """Return what the model is."""
+        return self._info
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, has_shared_prefixes: bool
+    ) -> list[Generation | ModelError]:
+        """Generate, or read what was generated.
+
+        Args:
+            requests: Any number.
+            has_shared_prefixes: See `evaluation.batches.cut_batches`.
+
+        Returns:
+            One result per request, in order; an error is not kept, so that it is tried again next time.
+
+        Raises:
+            ModelError: FAILURES_IN_A_ROW_MAX calls failed one after another.
+            StoreError: The store cannot be read or written.
+        """
+        run = None if self._model is None else self._model.generate
+        return self._run("generate", requests, run, Generation, has_shared_prefixes=has_shared_prefixes)
+
+    def score(
+        self, requests: Sequence[ScoreRequest], *, has_shared_prefixes: bool
+    ) -> list[Score | ModelError]:
+        """Score, or read what was scored; see `generate`."""
+        run = None if self._model is None else self._model.score
+        return self._run("score", requests, run, Score, has_shared_prefixes=has_shared_prefixes)
+
+    def choose(
+        self, requests: Sequence[ChoiceRequest], *, has_shared_prefixes: bool
+    ) -> list[Choice | ModelError]:
+        """Choose, or read what was chosen; see `generate`."""
+        run = None if self._model is None else self._model.choose
+        return self._run("choose", requests, run, Choice, has_shared_prefixes=has_shared_prefixes)
+
+    def _run(
+        self,
+        kind: str,
+        requests: Sequence[Asked],
+        run: Callable[[Sequence[Asked]], list[Done]] | None,
+        result: type[Done],
+        *,
+        has_shared_prefixes: bool,
+    ) -> list[Done | ModelError]:
+        keys = [compute_call_key(self._info.digest, request) for request in requests]
+        distinct = dict(zip(keys, requests, strict=True))
+        unique, asked = list(distinct), list(distinct.values())
+        done: dict[bytes, Done | ModelError] = {}
+        for place, batch in enumerate(cut_batches(asked, has_shared_prefixes=has_shared_prefixes)):
+            batch_keys = [unique[index] for index in batch]
+            known = self._store.find(batch_keys)
+            done |= {key: msgspec.msgpack.decode(value, type=result) for key, value in known.items()}
+            absent = [(unique[index], asked[index]) for index in batch if unique[index] not in known]
+            seconds = self._compute(kind, absent, run, done) if absent else 0.0
+            if self._listener is not None:
+                self._listener(
+                    BatchDone(
+                        kind=kind,
+                        model=self._info.digest,
+                        computed=len(absent) if run is not None else 0,
+                        seconds=seconds,
+                        done=len(done),
+                        total=len(asked),
+                        is_first=place == 0,
+                    )
+                )
+        return [done[key] for key in keys]
+
+    def _compute(
+        self,
+        kind: str,
+        absent: Sequence[tuple[bytes, Asked]],
+        run: Callable[[Sequence[Asked]], list[Done]] | None,
+        done: dict[bytes, Done | ModelError],
+    ) -> float:
+        """Run what is not known, keep it as one transaction, and return the seconds it took."""
+        if run is None:
+            done |= {key: ModelError("this call was never answered") for key, _ in absent}
+            return 0.0
+        started = time.perf_counter()
+        results = _run_each(run, [request for _, request in absent])
+        seconds = time.perf_counter() - started
+        share = seconds / len(absent)
+        calls = []
+        for (key, _), result in zip(absent, results, strict=True):
+            done[key] = result
+            if not isinstance(result, ModelError):
+                calls.append(StoredCall(key, share, msgspec.msgpack.encode(result)))
+        self._store.add(calls, kind=kind, model=self._info.digest)
+        self._count_failures(results)
+        return seconds
+
+    def _count_failures(self, results: Sequence[Result | ModelError]) -> None:
+        for result in results:
+            self._failures = self._failures + 1 if isinstance(result, ModelError) else 0
+            if isinstance(result, ModelError) and self._failures >= FAILURES_IN_A_ROW_MAX:
+                raise ModelError(
+                    f"{self._failures} calls in a row have failed, the last one with: {result.message}",
+                    remedy=result.remedy or "mend that, then resume: what was answered is kept",
+                ) from result
+
+
+def _run_each(
+    run: Callable[[Sequence[Asked]], list[Done]], requests: Sequence[Asked]
+) -> list[Done | ModelError]:
+    """Run requests together, by halves where that fails, so that one bad request fails alone."""
+    try:
+        return list(run(requests))
+    except ModelError as exc:
+        if len(requests) == 1:
+            return [exc]
+    half = len(requests) // 2
+    return _run_each(run, requests[:half]) + _run_each(run, requests[half:])

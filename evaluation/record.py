@@ -1,0 +1,234 @@
+"""What one swarm made of one question: everything a rule may look at, measured once and never changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from models.contract import Score
+from models.judges.likelihood import outcome_q16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer of one peer.
+
+    Args:
+        text: On one line, as the product would seal it; empty where there is none.
+        is_right: Whether it is right; False where there is none.
+        logprob: The peer's own log-probability of what it sampled, end included, nats; None where unknown.
+        tokens: Tokens sampled.
+        prompt_tokens: Tokens of the prompt.
+        is_ended: Whether the model ended it, rather than the limit of tokens.
+        problem: Why there is no text; empty where there is one.
+    """
+
+    text: str
+    is_right: bool
+    logprob: float | None
+    tokens: int
+    prompt_tokens: int
+    is_ended: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerClass:
+    """Equal answers, which stand as one candidate.
+
+    Args:
+        authors: Peers that gave it, rising.
+        text: The text that was shown to judges: one author's.
+        is_right: Whether that text is right.
+    """
+
+    authors: tuple[int, ...]
+    text: str
+    is_right: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScores:
+    """What judges that score texts made of the classes; their verdict on a pair follows from two scores.
+
+    Args:
+        values: By judge, then prompt (the judge's own first), then class: summed log-probability in nats;
+            None where it failed.
+        tokens: Tokens of each class's text.
+    """
+
+    values: tuple[tuple[tuple[float | None, ...], ...], ...]
+    tokens: tuple[int, ...]
+
+    def get_score(self, judge: int, index: int) -> float | None:
+        """Return the mean over a judge's prompts; None where one of them is missing."""
+        found = [row[index] for row in self.values[judge]]
+        known = [value for value in found if value is not None]
+        return sum(known) / len(found) if len(known) == len(found) else None
+
+    def get_outcome(self, judge: int, left: int, right: int) -> int | None:
+        """Return P(left is better) in Q16 as a ballot would carry it; None where it is missing."""
+        first, second = self.get_score(judge, left), self.get_score(judge, right)
+        if first is None or second is None:
+            return None
+        return outcome_q16(Score(logprob=first, tokens=0), Score(logprob=second, tokens=0))
+
+    def select(self, judges: Sequence[int], classes: Sequence[int]) -> "ClassScores":
+        """Return what these judges made of these classes, numbered anew."""
+        return ClassScores(
+            values=tuple(
+                tuple(tuple(row[index] for index in classes) for row in self.values[judge])
+                for judge in judges
+            ),
+            tokens=tuple(self.tokens[index] for index in classes),
+        )
+
+
+class Shown(NamedTuple):
+    """One pair of classes as one judge saw it."""
+
+    judge: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairOutcomes:
+    """What judges that compare texts made of pairs of classes, each pair shown both ways round.
+
+    It is equal to itself only, so that records can be looked up.
+
+    Args:
+        values: P(left is better) in Q16 by what was shown; None where the judgement failed.
+        tokens: Tokens generated or chosen for one judgement, by what was shown.
+    """
+
+    values: Mapping[Shown, int | None]
+    tokens: Mapping[Shown, int]
+
+    def get_outcome(self, judge: int, left: int, right: int) -> int | None:
+        """Return P(left is better) in Q16; None where it is missing."""
+        return self.values.get(Shown(judge, left, right))
+
+    def select(self, judges: Sequence[int], classes: Sequence[int]) -> "PairOutcomes":
+        """Return what these judges made of these classes, numbered anew."""
+        seats = {judge: place for place, judge in enumerate(judges)}
+        places = {index: place for place, index in enumerate(classes)}
+        renamed = {
+            shown: Shown(seats[shown.judge], places[shown.left], places[shown.right])
+            for shown in self.values
+            if shown.judge in seats and shown.left in places and shown.right in places
+        }
+        return PairOutcomes(
+            values={new: self.values[old] for old, new in renamed.items()},
+            tokens={new: self.tokens[old] for old, new in renamed.items()},
+        )
+
+
+Judgements = ClassScores | PairOutcomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionRecord:
+    """One question in one swarm; sequences of answers and judges are by peer.
+
+    Args:
+        key: The task's.
+        family: The task's.
+        text: The question.
+        truth: The right answer, for people.
+        answers: Sampled, one a peer.
+        greedy: At temperature 0, one a peer.
+        classes: Of the sampled answers, by lowest author; none where nobody answered.
+        judgements: Of every peer on every class; None where nobody can judge in this swarm.
+    """
+
+    key: str
+    family: str
+    text: str
+    truth: str
+    answers: tuple[Answer, ...]
+    greedy: tuple[Answer, ...]
+    classes: tuple[AnswerClass, ...]
+    judgements: Judgements | None
+
+    @property
+    def peers(self) -> int:
+        """How many peers were asked."""
+        return len(self.answers)
+
+    @property
+    def authors(self) -> tuple[tuple[int, ...], ...]:
+        """Authors by class."""
+        return tuple(one.authors for one in self.classes)
+
+    def select(self, peers: Sequence[int]) -> "QuestionRecord":
+        """Return the record of a smaller swarm.
+
+        A class keeps the text that was judged even where its author is left out: texts of one class differ
+        in form only.
+
+        Args:
+            peers: Who stays, rising.
+        """
+        places = {peer: place for place, peer in enumerate(peers)}
+        kept = [
+            (index, authors)
+            for index, one in enumerate(self.classes)
+            if (authors := tuple(places[peer] for peer in one.authors if peer in places))
+        ]
+        kept.sort(key=lambda one: one[1])
+        old = [index for index, _ in kept]
+        return QuestionRecord(
+            key=self.key,
+            family=self.family,
+            text=self.text,
+            truth=self.truth,
+            answers=tuple(self.answers[peer] for peer in peers),
+            greedy=tuple(self.greedy[peer] for peer in peers),
+            classes=tuple(
+                AnswerClass(
+                    authors=authors, text=self.classes[index].text, is_right=self.classes[index].is_right
+                )
+                for index, authors in kept
+            ),
+            judgements=None if self.judgements is None else self.judgements.select(peers, old),
+        )
+
+
+class Source(Enum):
+    """Where a rule's answer comes from."""
+
+    CLASS = "class"
+    ANSWER = "answer"
+    GREEDY = "greedy"
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One answer that a rule would give: a class, or one peer's sampled or greedy answer."""
+
+    source: Source
+    index: int
+
+
+def is_pick_right(record: QuestionRecord, pick: Pick) -> bool:
+    """Say whether a pick is right."""
+    match pick.source:
+        case Source.CLASS:
+            return record.classes[pick.index].is_right
+        case Source.ANSWER:
+            return record.answers[pick.index].is_right
+        case Source.GREEDY:
+            return record.greedy[pick.index].is_right
+
+
+def get_pick_text(record: QuestionRecord, pick: Pick) -> str:
+    """Return the text of a pick."""
+    match pick.source:
+        case Source.CLASS:
+            return record.classes[pick.index].text
+        case Source.ANSWER:
+            return record.answers[pick.index].text
+        case Source.GREEDY:
+            return record.greedy[pick.index].text
