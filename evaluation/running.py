@@ -1,0 +1,170 @@
+"""One run from plan to results, and the results again without a model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.errors import ConfigError
+from evaluation.calls import BatchDone
+from evaluation.directory import REPORT_NAME, SUMMARY_NAME, TIMING_NAME, RunDirectory
+from evaluation.export import verify_tables_supported, write_tables
+from evaluation.forecast import CallKind, Forecast, list_lots, measure_rates
+from evaluation.grading import grade
+from evaluation.measuring import Models, OpenModel, measure, open_for_tasks
+from evaluation.methods import get_methods
+from evaluation.page.page import render_page
+from evaluation.plan import Plan
+from evaluation.store import CallStore, Spent
+from evaluation.summary import Summary, Timing, encode_json, make_summary, make_timing
+from evaluation.tables import Choices, SwarmRecords, summarise
+from evaluation.task import Task
+from evaluation.tasks import load_tasks
+
+DONE_FACT: Final = "is-done"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        kind: What is being called: generate, score or choose.
+        done: Calls done of the lot under way.
+        total: Calls of that lot.
+        left_s: Seconds until the whole run is done, about; None where nothing was timed yet.
+    """
+
+    kind: str
+    done: int
+    total: int
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told what.
+
+    Attributes:
+        note: One line for people.
+        on_forecast: Seconds that the run will take, about; before it starts.
+        on_progress: After every batch.
+    """
+
+    note: Callable[[str], None]
+    on_forecast: Callable[[float], None]
+    on_progress: Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run came to.
+
+    Attributes:
+        summary: Its figures.
+        timing: What its calls took.
+    """
+
+    summary: Summary
+    timing: Timing
+
+
+def check_plan(plan: Plan) -> None:
+    """Refuse what would fail after hours, before anything is loaded.
+
+    Raises:
+        ConfigError: A method does not exist, or tables cannot be written here.
+    """
+    get_methods((*plan.methods, plan.against))
+    verify_tables_supported()
+
+
+def draw_plan_tasks(plan: Plan) -> list[Task]:
+    """Return the tasks of a plan, in its order, none twice.
+
+    Raises:
+        ConfigError: A source cannot be read, or two of them give the same task.
+    """
+    tasks = [
+        task for source in plan.tasks for task in load_tasks(source.spec, count=source.count, seed=plan.seed)
+    ]
+    keys = [task.key for task in tasks]
+    twice = next((key for key in keys if keys.count(key) > 1), None) if len(keys) != len(set(keys)) else None
+    if twice is not None:
+        raise ConfigError(
+            f"the plan draws the task {twice} twice", remedy="name each source once, with its whole count"
+        )
+    return tasks
+
+
+def execute(directory: RunDirectory, *, listeners: Listeners, open_one: OpenModel | None = None) -> Results:
+    """Run a plan to its end: what is known is not asked again, and the results are written.
+
+    Args:
+        directory: The run's.
+        listeners: Told what goes on.
+        open_one: Opens models; the catalog, with scripted models that know the tasks, when None.
+
+    Returns:
+        The results, as written.
+
+    Raises:
+        ConfigError: Something in the plan cannot be had here.
+        ModelError: A model cannot be opened, or keeps failing; what is known is kept.
+        StoreError: The disk failed.
+    """
+    check_plan(directory.plan)
+    tasks = draw_plan_tasks(directory.plan)
+    opening = open_one or open_for_tasks(tasks, note=listeners.note)
+    with CallStore(directory.store) as store:
+        forecast: list[Forecast] = []
+
+        def on_batch(batch: BatchDone) -> None:
+            forecast[0].on_batch(batch)
+            listeners.on_progress(Progress(batch.kind, batch.done, batch.total, forecast[0].compute_left_s()))
+
+        models = Models(store=store, open_one=opening, listener=on_batch)
+        known = dict(store.get_spent())
+        lots, rates = list_lots(directory.plan, len(tasks), models), _get_rates(known)
+        if any(lot.kind not in rates for lot in lots):
+            rates = measure_rates(directory.plan, tasks, models) | rates
+        forecast.append(Forecast(lots, known=known, rates=rates))
+        listeners.on_forecast(forecast[0].compute_left_s() or 0.0)
+        records = measure(directory.plan, tasks, models, grade=grade)
+        store.set_fact(DONE_FACT, directory.facts.plan_digest)
+        return _write(directory, records, store)
+
+
+def report(directory: RunDirectory) -> Results:
+    """Write the results of a finished run anew, from what its models said; no model is opened.
+
+    Raises:
+        ConfigError: The run is not finished.
+        StoreError: The disk failed.
+    """
+    check_plan(directory.plan)
+    with CallStore(directory.store) as store:
+        if store.get_fact(DONE_FACT) != directory.facts.plan_digest:
+            raise ConfigError(
+                f"the run in {directory.root} is not finished",
+                remedy=f"peerage eval resume {directory.root}",
+            )
+        tasks = draw_plan_tasks(directory.plan)
+        records = measure(directory.plan, tasks, Models(store=store, open_one=None), grade=grade)
+        return _write(directory, records, store)
+
+
+def _get_rates(known: dict[CallKind, Spent]) -> dict[CallKind, float]:
+    return {kind: spent.seconds / spent.calls for kind, spent in known.items() if spent.calls}
+
+
+def _write(directory: RunDirectory, swarms: Sequence[SwarmRecords], store: CallStore) -> Results:
+    found = [summarise(directory.plan, one) for one in swarms]
+    choices: list[Choices] = [chosen for _, chosen in found]
+    results = Results(
+        make_summary(directory, [summary for summary, _ in found]), make_timing(store.get_spent())
+    )
+    write_tables(directory, swarms, choices)
+    directory.write(TIMING_NAME, encode_json(results.timing))
+    directory.write(SUMMARY_NAME, encode_json(results.summary))
+    directory.write(REPORT_NAME, render_page(results.summary, results.timing, directory).encode())
+    return results
