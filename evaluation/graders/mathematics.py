@@ -17,6 +17,7 @@ from evaluation.task import Task
 
 ANSWER_CHARS_MAX = 100_000
 EXPRESSION_CHARS_MAX = 2_000
+BOXES_MAX = 20  # from the end; each that is not closed costs a walk over the rest
 
 _BOXED = re.compile(r"\\f?boxed\s*(?:\{|(?=[^\s{]))")
 _INTRODUCTION = re.compile(r".*\banswer(?: is|:)\s*:?", re.IGNORECASE | re.DOTALL)
@@ -34,18 +35,15 @@ _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 
 def find_boxed(text: str) -> str | None:
     r"""Return what the last `\boxed` of `text` holds, None where there is none or it is not closed."""
-    found = None
-    for match in _BOXED.finditer(text):
+    for match in reversed(list(_BOXED.finditer(text))[-BOXES_MAX:]):
         if not match[0].endswith("{"):
-            found = text[match.end()]
-            continue
+            return text[match.end()]
         depth = 1
         for end in range(match.end(), len(text)):
             depth += {"{": 1, "}": -1}.get(text[end], 0)
             if depth == 0:
-                found = text[match.end() : end]
-                break
-    return found
+                return text[match.end() : end]
+    return None
 
 
 def normalise(expression: str) -> str:

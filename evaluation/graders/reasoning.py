@@ -2,7 +2,7 @@
 
 A scorer of that library may raise on garbage and gives 0.01 for trying; right means at least `RIGHT_MIN`.
 Nine of its scorers hand the answer to `eval`, or to SymPy's parser, which evaluates too: a model's answer
-would run as code in this process. Their data sets are refused.
+would run as code in this process. Their data sets are refused. A scorer's time is not limited here.
 """
 
 import random
@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import lru_cache
 from typing import Protocol
 
 from consensus.errors import ConfigError
@@ -24,6 +25,7 @@ EVALUATING = (
 )
 REMEDY = "pip install 'peerage[eval]'"
 GLOBAL_SEED = 0
+GYMS_MAX = 16  # kept open: some read files of megabytes when made, and a run grades answer by answer
 
 
 class Gym(Protocol):
@@ -53,6 +55,7 @@ def fence_gym() -> Iterator[None]:
         random.setstate(before)
 
 
+@lru_cache(maxsize=GYMS_MAX)
 def open_gym(name: str, *, size: int, seed: int) -> Gym:
     """Open a data set of reasoning-gym.
 
