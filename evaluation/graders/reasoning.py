@@ -13,6 +13,8 @@ from contextlib import contextmanager, redirect_stdout
 from functools import lru_cache
 from typing import Protocol
 
+import numpy as np
+
 from consensus.errors import ConfigError
 from evaluation.graders.payload import read_payload, read_text
 from evaluation.task import Task
@@ -24,7 +26,7 @@ EVALUATING = (
     *("puzzle24", "simple_integration", "spiral_matrix", "string_insertion"),
 )
 REMEDY = "pip install 'peerage[eval]'"
-GLOBAL_SEED = 0
+GLOBAL_SEEDS = 1 << 32  # numpy's global generator takes no larger one
 GYMS_MAX = 16  # kept open: some read files of megabytes when made, and a run grades answer by answer
 
 
@@ -39,20 +41,25 @@ class Gym(Protocol):
 
 
 @contextmanager
-def fence_gym() -> Iterator[None]:
-    """Keep the library's side effects in: some of it draws from the global generator, prints or warns.
+def fence_gym(seed: int = 0) -> Iterator[None]:
+    """Keep the library's side effects in: some of it draws from global generators, prints or warns.
 
-    Python's global generator is seeded inside and put back after, what is printed goes to standard error,
-    and warnings are dropped. Not for several threads at once: all three belong to the process.
+    The global generators of Python and numpy are seeded inside and put back after, what is printed goes to
+    standard error, and warnings are dropped. Not for several threads at once: all of it is the process's.
+
+    Args:
+        seed: What the global generators draw from inside, 0 to 2^32 - 1.
     """
-    before = random.getstate()
-    random.seed(GLOBAL_SEED)
+    before, before_numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
     try:
         with redirect_stdout(sys.stderr), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         random.setstate(before)
+        np.random.set_state(before_numpy)
 
 
 @lru_cache(maxsize=GYMS_MAX)
@@ -88,6 +95,12 @@ def open_gym(name: str, *, size: int, seed: int) -> Gym:
     return gym
 
 
+def make_entry(gym: Gym, *, seed: int, index: int) -> Mapping[str, object]:
+    """Make the entry at `index` of a data set opened with `seed`, the same every time."""
+    with fence_gym((seed + index) % GLOBAL_SEEDS):
+        return gym[index]
+
+
 def compute_is_right(gym: Gym, entry: Mapping[str, object], answer: str) -> bool:
     """Say whether `gym` scores `answer` to `entry` as right; a scorer that raises says no."""
     if len(answer) > ANSWER_CHARS_MAX:
@@ -114,8 +127,7 @@ def grade_reasoning(task: Task, answer: str) -> bool:
     if not isinstance(seed, int) or not isinstance(size, int) or not isinstance(index, int):
         raise ConfigError(f"task {task.key}: the payload lacks seed, size or index as integers")
     gym = open_gym(name, size=size, seed=seed)
-    with fence_gym():
-        entry = gym[index]
+    entry = make_entry(gym, seed=seed, index=index)
     if entry["answer"] != task.truth:
         raise ConfigError(
             f"task {task.key}: this version of reasoning-gym makes another entry",

@@ -3,7 +3,7 @@
 from consensus.errors import ConfigError
 from consensus.hashing import tagged_hash
 from evaluation.graders.payload import write_payload
-from evaluation.graders.reasoning import fence_gym, open_gym
+from evaluation.graders.reasoning import make_entry, open_gym
 from evaluation.task import Task
 from evaluation.tasks.drawing import Drawn, Request, take
 
@@ -20,8 +20,7 @@ def make_tasks(name: str, *, seed: int, size: int) -> list[Task]:
     gym = open_gym(name, size=size, seed=seed)
     tasks = []
     for index in range(size):
-        with fence_gym():
-            entry = gym[index]
+        entry = make_entry(gym, seed=seed, index=index)
         question, answer = entry["question"], entry["answer"]
         if not isinstance(question, str) or not isinstance(answer, str):
             raise ConfigError(

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 
 from consensus.errors import ConfigError
@@ -25,6 +26,7 @@ class Scripted:
 
     def score_answer(self, answer: str, entry: Mapping[str, object]) -> float:
         random.seed(7)
+        np.random.seed(7)
         sys.stdout.write("noise\n")
         warnings.warn("noise", UserWarning, stacklevel=1)
         if answer == "raise":
@@ -54,8 +56,12 @@ def test_a_long_answer_is_not_scored() -> None:
 
 def test_a_scorer_leaves_no_trace(capsys: pytest.CaptureFixture[str]) -> None:
     before = random.getstate()
+    np.random.seed(3)
+    expected = float(np.random.random())
+    np.random.seed(3)
     assert compute_is_right(Scripted(), {}, "1")
     assert random.getstate() == before
+    assert float(np.random.random()) == expected
     assert capsys.readouterr().out == ""
 
 
@@ -63,8 +69,10 @@ def test_what_draws_inside_the_fence_draws_the_same_every_time() -> None:
     drawn = []
     for _ in range(2):
         with fence_gym():
-            drawn.append(random.random())
-    assert drawn[0] == drawn[1] != random.random()
+            drawn.append((random.random(), float(np.random.random())))
+    with fence_gym(5):
+        assert (random.random(), float(np.random.random())) != drawn[0]
+    assert drawn[0] == drawn[1] != (random.random(), float(np.random.random()))
 
 
 @pytest.mark.parametrize("name", EVALUATING)
@@ -84,10 +92,10 @@ def test_without_the_library_the_remedy_names_the_extra() -> None:
 @pytest.mark.slow
 def test_tasks_are_repeatable_graded_and_leave_no_trace() -> None:
     before = random.getstate()
-    spec = "reasoning-gym:leg_counting,basic_arithmetic"
-    tasks = load_tasks(spec, count=10, seed=5)
-    assert tasks == load_tasks(spec, count=10, seed=5)
-    assert tasks != load_tasks(spec, count=10, seed=6)
+    spec = "reasoning-gym:leg_counting,basic_arithmetic,pool_matrix"  # the last draws from numpy's generator
+    tasks = load_tasks(spec, count=12, seed=5)
+    assert tasks == load_tasks(spec, count=12, seed=5)
+    assert tasks != load_tasks(spec, count=12, seed=6)
     assert [task.family for task in tasks[:2]] == [
         "reasoning-gym-leg_counting",
         "reasoning-gym-basic_arithmetic",
