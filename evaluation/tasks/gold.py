@@ -1,5 +1,10 @@
 """Generated questions of `consensus.gold`: a fresh seed is fresh questions, in any number a family has."""
 
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+
 from consensus.errors import ConfigError
 from consensus.gold import FAMILIES, LEVELS, generate
 from consensus.hashing import tagged_hash
@@ -45,32 +50,40 @@ def make_task(family: str, level: int, seed: bytes) -> Task:
     )
 
 
+@dataclass(slots=True)
+class _Drawing:
+    """What was drawn so far: the tasks by their text, and how many draws were of no use."""
+
+    request: Request
+    tasks: dict[str, Task]
+    repeated: int = 0
+    excluded: int = 0
+
+    def add_new(self, family: str, level: int, indices: Iterator[int]) -> bool:
+        """Draw from a family until a question is new; say whether one was found."""
+        for index in islice(indices, MISSES_MAX):
+            parts = (self.request.seed, family.encode("ascii"), level, index)
+            task = make_task(family, level, tagged_hash("eval-gold", *parts))
+            if task.text in self.request.exclude:
+                self.excluded += 1
+            elif task.text in self.tasks:
+                self.repeated += 1
+            else:
+                self.tasks[task.text] = task
+                return True
+        return False
+
+
 def draw_gold_tasks(request: Request) -> Drawn:
     """Draw from the families in turn, each question once; a family that runs dry is left out and named."""
-    waiting = read_families(request.argument)
-    drawn = dict.fromkeys(waiting, 0)
-    texts: set[str] = set()
-    tasks: list[Task] = []
-    repeated = excluded = 0
+    drawing = _Drawing(request, {})
+    waiting = deque((family, level, count()) for family, level in read_families(request.argument))
     notes = []
-    while waiting and len(tasks) < request.count:
-        for place in list(waiting):
-            if len(tasks) == request.count:
-                break
-            family, level = place
-            for _ in range(MISSES_MAX):
-                parts = (request.seed, family.encode("ascii"), level, drawn[place])
-                task = make_task(family, level, tagged_hash("eval-gold", *parts))
-                drawn[place] += 1
-                if task.text in request.exclude:
-                    excluded += 1
-                elif task.text in texts:
-                    repeated += 1
-                else:
-                    texts.add(task.text)
-                    tasks.append(task)
-                    break
-            else:
-                waiting.remove(place)
-                notes.append(f"gold:{family}:{level} has no more different questions")
-    return Drawn(tuple(tasks), (*notes, *describe_dropped(repeated, excluded)))
+    while waiting and len(drawing.tasks) < request.count:
+        family, level, indices = waiting.popleft()
+        if drawing.add_new(family, level, indices):
+            waiting.append((family, level, indices))
+        else:
+            notes.append(f"gold:{family}:{level} has no more different questions")
+    dropped = describe_dropped(drawing.repeated, drawing.excluded)
+    return Drawn(tuple(drawing.tasks.values()), (*notes, *dropped))
