@@ -103,6 +103,7 @@ def test_a_form_that_the_family_invites_is_accepted(family: str, truth: str, ans
             "5:00",
             ["5:30", "6", "17", "5:0", "5:00 noon", "5 hours", "15:00", "5:00 or 6:00", "", "pm"],
         ),
+        ("clock", "68", ["68:00", "68 o'clock", "1:08", "68 pm"]),
         ("clock", "5:35", ["5", "5 o'clock", "35", "5:53"]),
         (
             "division",
@@ -136,17 +137,20 @@ def test_the_truth_is_always_accepted(family: str, seed: bytes, level: int, form
     assert is_correct(question, question.truth.upper())
 
 
-@given(FAMILY_NAMES, SEEDS, st.text(max_size=40))
-def test_the_checker_is_total(family: str, seed: bytes, answer: str) -> None:
-    question = generate(family, seed)
+ANSWERS = st.one_of(st.text(max_size=40), st.text(alphabet="0123456789:.$=+ apmo'\"", max_size=9))
+
+
+@given(FAMILY_NAMES, SEEDS, st.sampled_from(LEVELS), ANSWERS)
+def test_the_checker_is_total(family: str, seed: bytes, level: int, answer: str) -> None:
+    question = generate(family, seed, level)
     if is_correct(question, answer):
         told = question.truth.removesuffix(":00") if family == "clock" else question.truth
         assert told.lower() in answer.lower().replace(",", "").replace(" ", "")
 
 
-@given(FAMILY_NAMES, SEEDS, SEEDS)
+@given(FAMILY_NAMES, SEEDS, SEEDS, st.sampled_from(LEVELS))
 def test_the_truth_of_another_question_is_right_only_when_equal(
-    family: str, one: bytes, other: bytes
+    family: str, one: bytes, other: bytes, level: int
 ) -> None:
-    question, stranger = generate(family, one), generate(family, other)
+    question, stranger = generate(family, one, level), generate(family, other, level)
     assert is_correct(question, stranger.truth) == (question.truth == stranger.truth)
