@@ -1,7 +1,5 @@
-"""The transformers backend: batched decoding and scoring in fp32 with replayable noise (imports torch)."""
+"""The transformers backend: batched decoding and scoring with replayable noise (imports torch)."""
 
-import hashlib
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,18 +26,18 @@ from models.contract import (
     Score,
     ScoreRequest,
 )
+from models.devices import choose_device
 from models.errors import ModelError
 from models.kv_rows import LayerState, Layout, Prefix, PrefixCache, Row, compute_layout
 from models.sampling import sample_token
 from models.tokens import PlainTokenizer
 from models.transformers_quiet import quiet_transformers
-from models.weights import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, compute_file_sha256
+from models.weights import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, compute_weights_digest
 
 # A larger call is cut into passes of this many rows, whatever the batching policy in front allows.
 ROWS_MAX = 64
 # Branches of one context packed into a row; beyond it another row is opened. Bounds the logits of a pass.
 PACKED_TOKENS_MAX = 256
-INDEX_NAME = "model.safetensors.index.json"
 ATTENTION_KINDS = frozenset({"full_attention", "sliding_attention"})
 NO_PREFIX = Prefix(tokens=0, layers=())
 
@@ -76,6 +74,14 @@ class _Branch:
     tokens: list[int]
 
 
+@dataclass(slots=True)
+class _Weights:
+    """A copy of the weights in one precision, and the prefixes that were run with it."""
+
+    model: PreTrainedModel
+    prefixes: PrefixCache = field(default_factory=PrefixCache)
+
+
 class TransformersModel:
     """A causal language model from a local directory.
 
@@ -84,8 +90,10 @@ class TransformersModel:
         name: Name for people.
         family: Model family; the configuration's own word for it when None.
         digest: SHA-256 of the weights where the caller has just checked it; computed when None.
-        device: A torch device; CUDA when there is one, else the CPU, when None.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` when None.
         threads: torch's CPU threads in this process; its own default when None.
+        generate_dtype: In what answers are computed; bfloat16 on CUDA and float32 on the CPU when None.
+            Scores are computed in float32 always: in bfloat16 many pairs tie.
 
     Raises:
         ModelError: Something is absent, damaged, or of a kind this backend cannot run exactly.
@@ -100,30 +108,37 @@ class TransformersModel:
         digest: bytes | None = None,
         device: str | None = None,
         threads: int | None = None,
+        generate_dtype: torch.dtype | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = choose_device(device)
         if self._device.type == "cuda":
             torch.set_float32_matmul_precision("highest")
         digest = compute_weights_digest(directory) if digest is None else digest
         self._tokenizer = PlainTokenizer(directory / TOKENIZER_NAME)
-        self._model = _load(directory)
         # from_pretrained leaves it in evaluation mode.
-        torch.nn.Module.to(self._model, self._device)
-        config = self._model.config.get_text_config(decoder=True)
+        model = _load(directory, torch.float32)
+        torch.nn.Module.to(model, self._device)
+        self._scoring = self._generating = _Weights(model)
+        if generate_dtype is None:
+            generate_dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
+        if generate_dtype is not torch.float32:
+            rounded = _load(directory, generate_dtype)
+            torch.nn.Module.to(rounded, self._device)
+            self._generating = _Weights(rounded)
+        config = model.config.get_text_config(decoder=True)
         self._info = ModelInfo(
             name=name,
             digest=digest,
             family=str(config.model_type) if family is None else family,
-            parameters=sum(parameter.numel() for parameter in self._model.parameters()),
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
             context_tokens=_get_context_tokens(config),
             device=str(self._device),
             has_replayable_sampling=True,
             has_logprobs=True,
             has_choices=True,
         )
-        self._prefixes = PrefixCache()
         self._is_interrupted = threading.Event()
 
     def info(self) -> ModelInfo:
@@ -225,12 +240,12 @@ class TransformersModel:
     def _generate_pass(
         self, requests: Sequence[GenerateRequest], contexts: Sequence[_Context]
     ) -> list[Generation]:
-        prefixes = self._run_prefixes(contexts)
+        prefixes = self._run_prefixes(self._generating, contexts)
         layout = compute_layout(
             [Row(prefix=prefixes[c.prefix_text], suffix=c.suffix) for c in contexts], self._device
         )
         cache = _build_cache(layout.past)
-        logits = self._forward(layout, cache)[:, -1]
+        logits = self._forward(self._generating, layout, cache)[:, -1]
         valid, positions = layout.valid, layout.positions[:, -1]
         rows = [
             _Decoding(request, context.tokens) for request, context in zip(requests, contexts, strict=True)
@@ -257,7 +272,7 @@ class TransformersModel:
                 valid=valid,
                 branch_columns=0,
             )
-            logits = self._forward(step, cache)[:, -1]
+            logits = self._forward(self._generating, step, cache)[:, -1]
         return [row.result for row in rows if row.result is not None]
 
     def _choose_tokens(self, rows: Sequence[_Decoding], logits: Tensor) -> None:
@@ -291,7 +306,7 @@ class TransformersModel:
         )
 
     def _score_pass(self, packed: Sequence[tuple[_Context, list[_Branch]]]) -> dict[int, Score]:
-        prefixes = self._run_prefixes([context for context, _ in packed])
+        prefixes = self._run_prefixes(self._scoring, [context for context, _ in packed])
         rows = [
             # The last token of a branch predicts nothing that is asked for.
             Row(
@@ -302,7 +317,7 @@ class TransformersModel:
             for context, branches in packed
         ]
         layout = compute_layout(rows, self._device)
-        logits = self._forward(layout, _build_cache(layout.past))
+        logits = self._forward(self._scoring, layout, _build_cache(layout.past))
         scores = {}
         for index, (_, branches) in enumerate(packed):
             start = 1
@@ -317,13 +332,13 @@ class TransformersModel:
                 scores[branch.index] = Score(logprob=float(logprob), tokens=len(branch.tokens))
         return scores
 
-    def _run_prefixes(self, contexts: Sequence[_Context]) -> dict[str, Prefix]:
+    def _run_prefixes(self, weights: _Weights, contexts: Sequence[_Context]) -> dict[str, Prefix]:
         """Return the run prefix of every context, running absent ones in one padded batch."""
         found: dict[str, Prefix] = {"": NO_PREFIX}
         absent: dict[str, list[int]] = {}
         for context in contexts:
             text = context.prefix_text
-            entry = self._prefixes.find(text)
+            entry = weights.prefixes.find(text)
             if entry is not None:
                 found[text] = entry
             elif text:
@@ -332,17 +347,17 @@ class TransformersModel:
             return found
         layout = compute_layout([Row(prefix=NO_PREFIX, suffix=ids) for ids in absent.values()], self._device)
         cache = _build_cache(())
-        self._forward(layout, cache)
+        self._forward(weights, layout, cache)
         for index, (text, ids) in enumerate(absent.items()):
             found[text] = Prefix(tokens=len(ids), layers=_cut_row(cache, index, len(ids)))
-            self._prefixes.add(text, found[text])
+            weights.prefixes.add(text, found[text])
         return found
 
-    def _forward(self, layout: Layout, cache: DynamicCache) -> Tensor:
+    def _forward(self, weights: _Weights, layout: Layout, cache: DynamicCache) -> Tensor:
         """Run one pass, growing `cache`; return `(rows, 1 + branch columns, vocab) float32` logits."""
         if self._is_interrupted.is_set():
             raise ModelError("the model call was given up")
-        output = self._model(
+        output = weights.model(
             input_ids=layout.ids,
             attention_mask=layout.mask,
             position_ids=layout.positions,
@@ -354,34 +369,7 @@ class TransformersModel:
         return logits.float()
 
 
-def compute_weights_digest(directory: Path) -> bytes:
-    """Return the SHA-256 of the weights file, or of the list of digests of its shards in name order.
-
-    Args:
-        directory: A model directory.
-
-    Returns:
-        32 bytes.
-
-    Raises:
-        ModelError: There are no safetensors weights, or a shard of the index is absent.
-    """
-    try:
-        single = directory / WEIGHTS_NAME
-        if single.is_file():
-            return bytes.fromhex(compute_file_sha256(single))
-        index = json.loads((directory / INDEX_NAME).read_text("utf-8"))
-        shards = sorted(set(index["weight_map"].values()))
-        lines = "".join(f"{compute_file_sha256(directory / shard)}  {shard}\n" for shard in shards)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as exc:
-        raise ModelError(
-            f"{directory} holds no readable safetensors weights: {exc}",
-            remedy=f"give a directory with {CONFIG_NAME}, {TOKENIZER_NAME} and {WEIGHTS_NAME}",
-        ) from exc
-    return hashlib.sha256(lines.encode()).digest()
-
-
-def _load(directory: Path) -> PreTrainedModel:
+def _load(directory: Path, dtype: torch.dtype) -> PreTrainedModel:
     remedy = (
         f"give a directory with {CONFIG_NAME}, {TOKENIZER_NAME} and {WEIGHTS_NAME} of a causal language model"
     )
@@ -389,7 +377,7 @@ def _load(directory: Path) -> PreTrainedModel:
         with quiet_transformers():
             loaded: object = AutoModelForCausalLM.from_pretrained(
                 directory,
-                dtype=torch.float32,
+                dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
                 attn_implementation="sdpa",

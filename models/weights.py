@@ -39,6 +39,7 @@ CONVERTED_DIR_NAME = f"smollm2-135m-instruct-{GGUF_SHA256[:16]}"
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
 CONFIG_NAME = "config.json"
+INDEX_NAME = "model.safetensors.index.json"
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = 1
 CHUNK_BYTES = 1 << 20
@@ -105,6 +106,33 @@ def compute_file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def compute_weights_digest(directory: Path) -> bytes:
+    """Return the SHA-256 of the weights file, or of the list of digests of its shards in name order.
+
+    Args:
+        directory: A model directory.
+
+    Returns:
+        32 bytes.
+
+    Raises:
+        ModelError: There are no safetensors weights, or a shard of the index is absent.
+    """
+    try:
+        single = directory / WEIGHTS_NAME
+        if single.is_file():
+            return bytes.fromhex(compute_file_sha256(single))
+        index = json.loads((directory / INDEX_NAME).read_text("utf-8"))
+        shards = sorted(set(index["weight_map"].values()))
+        lines = "".join(f"{compute_file_sha256(directory / shard)}  {shard}\n" for shard in shards)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as exc:
+        raise ModelError(
+            f"{directory} holds no readable safetensors weights: {exc}",
+            remedy=f"give a directory with {CONFIG_NAME}, {TOKENIZER_NAME} and {WEIGHTS_NAME}",
+        ) from exc
+    return hashlib.sha256(lines.encode()).digest()
 
 
 def find_embedded(cache_dir: Path) -> EmbeddedFiles | None:

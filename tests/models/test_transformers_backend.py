@@ -11,6 +11,7 @@ from models.catalog import open_model
 from models.contract import Finish, GenerateRequest, Prompt, ScoreRequest
 from models.errors import ModelError
 from models.sampling import sample_token
+from tests.models.tiny import save_tiny
 
 pytestmark = pytest.mark.slow
 
@@ -19,31 +20,8 @@ torch = pytest.importorskip("torch")
 
 @pytest.fixture(scope="module", name="tiny_dir")
 def _tiny_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-layer model with random weights and a byte tokenizer: fast, and nothing is downloaded."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     directory = tmp_path_factory.mktemp("tiny")
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(
-        models.BPE(vocab={symbol: index for index, symbol in enumerate(alphabet)}, merges=[])
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken("<|end|>", special=True)])
-    tokenizer.save(str(directory / "tokenizer.json"))
-    config = LlamaConfig(
-        vocab_size=len(alphabet) + 1,
-        hidden_size=48,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.5,
-    )
-    torch.manual_seed(7)
-    LlamaForCausalLM(config).save_pretrained(directory)
+    save_tiny(directory)
     return directory
 
 
@@ -123,9 +101,11 @@ def test_end_token_ends_a_row_and_leaves_the_text(tiny_dir: Path) -> None:
 
 def test_prefix_cache_forgets_and_answers_stay(tiny_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from models.kv_rows import PrefixCache
+    from models.transformers_backend import TransformersModel
 
-    model = open_model(str(tiny_dir), progress=lambda _: None)
-    monkeypatch.setattr(model, "_prefixes", PrefixCache(tokens_max=20))
+    model = open_model(str(tiny_dir), progress=lambda _: None, device="cpu")
+    assert isinstance(model, TransformersModel)
+    monkeypatch.setattr(model._generating, "prefixes", PrefixCache(tokens_max=20))
     rows = [request("ab", prefix=f"prefix {index} ") for index in range(6)]
     first = [model.generate([row])[0].tokens for row in rows]
     again = [result.tokens for result in model.generate(rows)]
