@@ -1,17 +1,36 @@
 """Which models there are, whether they are here, and how to open one by its specification."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from models.contract import Model
+from models.contract import Model, ModelInfo
 from models.errors import ModelError
+from models.hub_records import (
+    HubRecord,
+    HubSpec,
+    find_damaged,
+    find_record,
+    is_hub,
+    list_records,
+    parse_hub,
+)
+from models.openai_spec import is_openai, parse_openai
 from models.scripted import CONTEXT_TOKENS, SCRIPTED_NAME, parse_scripted
 from models.weights import CONFIG_NAME, EMBEDDED_NAME, ensure_embedded, find_embedded, get_cache_dir
 
+if TYPE_CHECKING:
+    from models.openai_backend import OpenAIModel
+
 EMBEDDED_FAMILY = "smollm2"
+DEVICE_VARIABLE = "PEERAGE_DEVICE"
+FORMS = "openai:MODEL@BASE_URL, hf:OWNER/NAME, or the path of a model directory"
+SPEC_SHOWN_CHARS = 128
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,26 +40,36 @@ class CatalogEntry:
     Args:
         name: What `--model` takes.
         summary: One sentence for people.
-        family: Model family.
-        parameters: Number of parameters; 0 without weights.
-        context_tokens: Context length.
-        licence: SPDX identifier of the weights; empty without weights.
+        family: Model family; empty when not known before it is loaded.
+        parameters: Number of parameters; 0 without weights, or when not known.
+        context_tokens: Context length; 0 when not known before it is loaded.
+        licence: As its publisher states it; empty without weights, or where it is not stated.
         download_bytes: What fetching it costs; 0 without weights.
-        is_ready: Whether it runs without a network now.
+        is_ready: Whether it runs now: without a network, or on a server that answers.
         directory: Where its files lie, None where it has none or they are absent.
         digest: SHA-256 of what would be loaded, as hex; empty when not known yet.
+        is_digest_declared: Whether the digest rests on a server's word alone.
+        has_replayable_sampling: Whether anybody can replay its sampling.
+        has_logprobs: Whether it gives the log-probabilities of given texts.
+        has_choices: Whether it chooses between given options.
+        details: What else is known of it, by what it is about.
     """
 
     name: str
     summary: str
-    family: str
-    parameters: int
-    context_tokens: int
-    licence: str
-    download_bytes: int
+    family: str = ""
+    parameters: int = 0
+    context_tokens: int = 0
+    licence: str = ""
+    download_bytes: int = 0
     is_ready: bool
-    directory: Path | None
-    digest: str
+    directory: Path | None = None
+    digest: str = ""
+    is_digest_declared: bool = False
+    has_replayable_sampling: bool = True
+    has_logprobs: bool = True
+    has_choices: bool = True
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 def calm_openmp() -> None:
@@ -52,13 +81,18 @@ def calm_openmp() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
-def open_model(spec: str, *, progress: Callable[[str], None], threads: int | None = None) -> Model:
-    """Open a model, fetching the embedded one when it is not there yet.
+def open_model(
+    spec: str, *, progress: Progress, threads: int | None = None, device: str | None = None
+) -> Model:
+    """Open a model, fetching one that is fetched by name when it is not here yet.
 
     Args:
-        spec: `embedded`, `scripted[:key=value,...]`, or the path of a model directory.
+        spec: `embedded`, `scripted[:key=value,...]`, `openai:MODEL[@BASE_URL]`, `hf:OWNER/NAME[@REVISION]`,
+            or the path of a model directory.
         progress: Called with one line for people at each stage.
         threads: CPU threads of this process for the model; torch's own default when None.
+        device: `auto`, `cpu`, `cuda` or `cuda:N` for weights of our own; PEERAGE_DEVICE, else `auto`, when
+            None.
 
     Returns:
         The model, ready.
@@ -68,25 +102,99 @@ def open_model(spec: str, *, progress: Callable[[str], None], threads: int | Non
     """
     if spec.partition(":")[0] == SCRIPTED_NAME:
         return parse_scripted(spec)
-    if spec == EMBEDDED_NAME:
-        files = ensure_embedded(get_cache_dir(), progress=progress)
-        progress("loading the model")
-        calm_openmp()
-        from models.transformers_backend import TransformersModel
+    if is_openai(spec):
+        return _open_server(spec, progress)
+    if is_hub(spec):
+        from models.hub import ensure_hub_model
 
-        return TransformersModel(
-            files.directory, name=EMBEDDED_NAME, family=EMBEDDED_FAMILY, digest=files.digest, threads=threads
+        record = ensure_hub_model(parse_hub(spec), get_cache_dir(), progress=progress)
+        source = _Source(
+            directory=Path(record.directory),
+            name=f"{record.repo}@{record.commit[:12]}",
+            digest=bytes.fromhex(record.digest),
         )
+    elif spec == EMBEDDED_NAME:
+        files = ensure_embedded(get_cache_dir(), progress=progress)
+        source = _Source(
+            directory=files.directory, name=EMBEDDED_NAME, family=EMBEDDED_FAMILY, digest=files.digest
+        )
+    else:
+        directory = _find_directory(spec)
+        source = _Source(directory=directory, name=directory.resolve().name)
+    progress("loading the model")
+    calm_openmp()
+    from models.transformers_backend import TransformersModel
+
+    return TransformersModel(
+        source.directory,
+        name=source.name,
+        family=source.family,
+        digest=source.digest,
+        threads=threads,
+        device=device or os.environ.get(DEVICE_VARIABLE),
+    )
+
+
+def ensure_model(spec: str, progress: Progress) -> None:
+    """Refuse what `open_model` could not open, and fetch what it would fetch; loads no weights.
+
+    For a program whose other processes will open the model, all at once.
+
+    Args:
+        spec: As `open_model` takes it.
+        progress: Called with one line for people at each stage.
+
+    Raises:
+        ModelError: The specification names nothing known, or the model cannot be had.
+    """
+    if spec == EMBEDDED_NAME:
+        ensure_embedded(get_cache_dir(), progress=progress)
+    elif is_hub(spec):
+        from models.hub import ensure_hub_model
+
+        ensure_hub_model(parse_hub(spec), get_cache_dir(), progress=progress)
+    elif spec.partition(":")[0] == SCRIPTED_NAME or is_openai(spec):
+        open_model(spec, progress=progress)
+    else:
+        _find_directory(spec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A model directory and what is known of it before it is loaded."""
+
+    directory: Path
+    name: str
+    family: str | None = None
+    digest: bytes | None = None
+
+
+def _open_server(spec: str, progress: Progress) -> "OpenAIModel":
+    server = parse_openai(spec, os.environ)
+    if server.is_key_exposed:
+        progress(f"the key goes to {server.origin} unencrypted")
+    progress(f"asking {server.origin} what it can do")
+    from models.openai_backend import OpenAIModel
+
+    return OpenAIModel(server)
+
+
+def _find_directory(spec: str) -> Path:
+    """Return the model directory that a specification names.
+
+    Raises:
+        ModelError: It names none; a name that no file system takes included.
+    """
     if not spec:
         raise _compute_unknown(spec)
-    directory = Path(spec).expanduser()
-    if (directory / CONFIG_NAME).is_file():
-        progress("loading the model")
-        calm_openmp()
-        from models.transformers_backend import TransformersModel
-
-        return TransformersModel(directory, name=directory.resolve().name, threads=threads)
-    if directory.is_dir():
+    try:
+        directory = Path(spec).expanduser()
+        if (directory / CONFIG_NAME).is_file():
+            return directory
+        is_directory = directory.is_dir()
+    except (OSError, ValueError, RuntimeError) as exc:
+        raise _compute_unknown(spec) from exc
+    if is_directory:
         raise ModelError(
             f"{directory} is a directory without {CONFIG_NAME}",
             remedy="give a directory with config.json, tokenizer.json and safetensors weights",
@@ -95,53 +203,126 @@ def open_model(spec: str, *, progress: Callable[[str], None], threads: int | Non
 
 
 def list_models() -> tuple[CatalogEntry, ...]:
-    """Return every model that has a name; checking the embedded one reads its files (about 0.3 s)."""
+    """Return every model that has a name or was fetched; checking the embedded one takes about 0.3 s.
+
+    Files of the hub's models are not read here; `get_model_info` and opening one do.
+    """
+    return (_describe_embedded(), _describe_scripted(), *map(_describe_record, list_records(get_cache_dir())))
+
+
+def _describe_embedded() -> CatalogEntry:
     files = find_embedded(get_cache_dir())
-    return (
-        CatalogEntry(
-            name=EMBEDDED_NAME,
-            summary="SmolLM2-135M-Instruct, small and often wrong, runs on any CPU; the default",
-            family=EMBEDDED_FAMILY,
-            parameters=134_515_008,
-            context_tokens=8_192,
-            licence="Apache-2.0",
-            download_bytes=92_900_000,
-            is_ready=files is not None,
-            directory=files.directory if files else None,
-            digest=files.digest.hex() if files else "",
-        ),
-        CatalogEntry(
-            name=SCRIPTED_NAME,
-            summary="no weights: answers by hash with a set accuracy, for tests and simulations",
-            family=SCRIPTED_NAME,
-            parameters=0,
-            context_tokens=CONTEXT_TOKENS,
-            licence="",
-            download_bytes=0,
-            is_ready=True,
-            directory=None,
-            digest=parse_scripted(SCRIPTED_NAME).info().digest.hex(),
-        ),
+    return CatalogEntry(
+        name=EMBEDDED_NAME,
+        summary="SmolLM2-135M-Instruct, small and often wrong, runs on any CPU; the default",
+        family=EMBEDDED_FAMILY,
+        parameters=134_515_008,
+        context_tokens=8_192,
+        licence="Apache-2.0",
+        download_bytes=92_900_000,
+        is_ready=files is not None,
+        directory=files.directory if files else None,
+        digest=files.digest.hex() if files else "",
     )
 
 
-def get_model_info(name: str) -> CatalogEntry:
-    """Return the entry of one named model.
+def _describe_scripted() -> CatalogEntry:
+    return CatalogEntry(
+        name=SCRIPTED_NAME,
+        summary="no weights: answers by hash with a set accuracy, for tests and simulations",
+        family=SCRIPTED_NAME,
+        context_tokens=CONTEXT_TOKENS,
+        is_ready=True,
+        digest=parse_scripted(SCRIPTED_NAME).info().digest.hex(),
+    )
+
+
+def _describe_record(record: HubRecord) -> CatalogEntry:
+    spec = record.spec
+    return CatalogEntry(
+        name=spec.text,
+        summary=f"published by {spec.owner} on the Hugging Face hub, chosen by yourself",
+        licence=record.licence,
+        download_bytes=sum(file.size for file in record.files.values()),
+        is_ready=Path(record.directory).is_dir(),
+        directory=Path(record.directory),
+        digest=record.digest,
+        details={"publisher": spec.owner, "commit": record.commit},
+    )
+
+
+def _describe_hub(spec: HubSpec) -> CatalogEntry:
+    """Describe a model of the hub: from its record and files where it was fetched, else by asking the hub."""
+    record = find_record(get_cache_dir(), spec)
+    if record is not None:
+        entry = _describe_record(record)
+        damaged = find_damaged(record)
+        if not damaged:
+            return entry
+        raise ModelError(
+            f"{damaged[0]} of {spec.text} is absent, or not what was fetched",
+            remedy=f"run `peerage models pull {spec.text}`",
+        )
+    from models.hub import list_hub_model
+
+    listing = list_hub_model(spec)
+    return CatalogEntry(
+        name=spec.text,
+        summary=f"published by {spec.owner} on the Hugging Face hub",
+        licence=listing.licence,
+        download_bytes=listing.size,
+        is_ready=False,
+        details={"publisher": spec.owner, "commit": listing.commit},
+    )
+
+
+def _describe_server(spec: str, progress: Progress) -> CatalogEntry:
+    model = _open_server(spec, progress)
+    from models.openai_backend import describe_abilities
+
+    info: ModelInfo = model.info()
+    return CatalogEntry(
+        name=spec,
+        summary=f"{info.name} on the server {info.device}, as far as it tells",
+        family=info.family,
+        parameters=info.parameters,
+        context_tokens=info.context_tokens,
+        is_ready=True,
+        digest=info.digest.hex(),
+        is_digest_declared=info.is_digest_declared,
+        has_replayable_sampling=info.has_replayable_sampling,
+        has_logprobs=info.has_logprobs,
+        has_choices=info.has_choices,
+        details=describe_abilities(model.abilities),
+    )
+
+
+def get_model_info(name: str, progress: Progress = lambda _: None) -> CatalogEntry:
+    """Return the entry of one model; a server is asked what it can do, the hub what it has.
+
+    Args:
+        name: A name of `list_models`, or the specification of a server's or the hub's model.
+        progress: Called with one line for people at each stage.
 
     Raises:
-        ModelError: Nothing known has this name.
+        ModelError: Nothing known has this name, or server or hub do not answer.
     """
-    for entry in list_models():
-        if entry.name == name:
-            return entry
+    if is_openai(name):
+        return _describe_server(name, progress)
+    if is_hub(name):
+        return _describe_hub(parse_hub(name))
+    if name == EMBEDDED_NAME:
+        return _describe_embedded()
+    if name == SCRIPTED_NAME:
+        return _describe_scripted()
     raise _compute_unknown(name)
 
 
-def pull_model(name: str, progress: Callable[[str], None]) -> CatalogEntry:
-    """Make a named model ready to run without a network.
+def pull_model(name: str, progress: Progress) -> CatalogEntry:
+    """Make a named model ready to run; one of the hub is brought to what its revision means now.
 
     Args:
-        name: A name of `list_models`.
+        name: A name that `get_model_info` takes; on a server there is nothing to fetch.
         progress: Called with one line for people at each stage.
 
     Returns:
@@ -150,17 +331,22 @@ def pull_model(name: str, progress: Callable[[str], None]) -> CatalogEntry:
     Raises:
         ModelError: Nothing known has this name, or it cannot be fetched.
     """
-    get_model_info(name)
+    if is_hub(name):
+        from models.hub import ensure_hub_model
+
+        record = ensure_hub_model(parse_hub(name), get_cache_dir(), progress=progress, is_renewed=True)
+        return _describe_record(record)
     if name == EMBEDDED_NAME:
         ensure_embedded(get_cache_dir(), progress=progress)
-    return get_model_info(name)
+    return get_model_info(name, progress)
 
 
 def _compute_unknown(spec: str) -> ModelError:
     known = [EMBEDDED_NAME, SCRIPTED_NAME]
-    near = get_close_matches(spec, known, n=1)
+    shown = spec if len(spec) <= SPEC_SHOWN_CHARS else f"{spec[:SPEC_SHOWN_CHARS]}…"
+    near = get_close_matches(shown, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return ModelError(
-        f"no model is called {spec!r}",
-        remedy=f"{hint}known: {', '.join(known)} (scripted:accuracy=0.7), or the path of a model directory",
+        f"no model is called {shown!r}",
+        remedy=f"{hint}known: {', '.join(known)} (scripted:accuracy=0.7), {FORMS}",
     )

@@ -22,6 +22,7 @@ from consensus.question import (
     compute_round_id,
     sign_question,
 )
+from models.catalog import ensure_model
 from models.judges.strategy import AUTOMATIC
 from models.weights import EMBEDDED_NAME
 from sim_net.assumption import compute_calls, compute_seats, keeps_standing
@@ -42,7 +43,6 @@ from sim_net.real.remains import compute_places, read_log, read_peer
 from sim_net.real.strikes import Striker
 from sim_net.records import Recording
 from sim_net.seeds import Seeds
-from swarm.edge.asking import prepare_model
 from swarm.edge.client import Answered, AskerClient, Unanswered
 from swarm.edge.local import LocalKeys, LocalSwarm, create_local_keys, open_client_mesh, wait_linked
 from swarm.edge.past import Backing, Past
@@ -119,7 +119,7 @@ class RealRun:
         for line in list_notes(self.manifest):
             self.note(line)
         if self.manifest.models.kind == EMBEDDED_NAME:
-            await trio.to_thread.run_sync(prepare_model, EMBEDDED_NAME, self.note)
+            await trio.to_thread.run_sync(ensure_model, EMBEDDED_NAME, self.note)
         for path in (self.paths.peers, self.paths.logs, self.directory / "receipts"):
             ensure_directory(path)
         self._started_at_ms = int(time.time() * MS_PER_S)

@@ -14,7 +14,12 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
 @click.command()
 @click.argument("question", required=False)
 @click.option("--peers", default=5, show_default=True, help="Peers in the swarm, 4 to 31.")
-@click.option("--model", default="embedded", show_default=True, help="embedded, scripted, or a directory.")
+@click.option(
+    "--model",
+    default="embedded",
+    show_default=True,
+    help="embedded, scripted, a directory, openai:MODEL@URL or hf:OWNER/NAME; see `peerage models`.",
+)
 @click.option(
     "--judge",
     default="auto",

@@ -1,19 +1,26 @@
-"""`peerage models`: which models are there, and fetching them."""
+"""`peerage models`: which models are there, fetching them, and what they can do."""
 
 import json
 
 import click
 
 from models.catalog import CatalogEntry, get_model_info, list_models, pull_model
-from swarm.cli.render import echo_note, render_table
+from swarm.cli.render import clean_terminal, echo_note, render_table
 
 MODELS_SCHEMA = "peerage.models/1"
 JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
+Value = str | bool | int | None | dict[str, str]
+
 
 @click.group()
 def models() -> None:
-    """List, fetch and describe models."""
+    """List, fetch and describe models.
+
+    Besides the names that `list` shows, NAME may be openai:MODEL@BASE_URL for a model behind a server that
+    speaks the OpenAI format (vLLM, llama.cpp, Ollama, hosted ones; the key, if it wants one, comes from
+    PEERAGE_OPENAI_API_KEY only), or hf:OWNER/NAME[@REVISION] for one of the Hugging Face hub.
+    """
 
 
 @models.command("list")
@@ -25,7 +32,7 @@ def list_command(as_json: bool) -> None:
         click.echo(json.dumps({"schema": MODELS_SCHEMA, "models": [_to_json(entry) for entry in entries]}))
         return
     rows = [["name", "ready", "what it is"]]
-    rows += [[entry.name, "yes" if entry.is_ready else "no", entry.summary] for entry in entries]
+    rows += [[entry.name, _say(entry.is_ready), entry.summary] for entry in entries]
     click.echo(render_table(rows))
 
 
@@ -33,24 +40,36 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @JSON_FLAG
 def pull(name: str, as_json: bool) -> None:
-    """Fetch and verify a model."""
+    """Fetch and verify a model; of the hub, what its revision means now."""
     entry = pull_model(name, echo_note)
-    click.echo(json.dumps(_to_json(entry)) if as_json else f"{entry.name} is ready")
+    click.echo(json.dumps(_to_json(entry)) if as_json else f"{clean_terminal(entry.name)} is ready")
 
 
 @models.command()
 @click.argument("name")
 @JSON_FLAG
 def info(name: str, as_json: bool) -> None:
-    """Describe a model."""
-    value = _to_json(get_model_info(name))
+    """Describe a model, and what it supports; a server is asked."""
+    entry = get_model_info(name, echo_note)
     if as_json:
-        click.echo(json.dumps(value))
+        click.echo(json.dumps(_to_json(entry)))
         return
-    click.echo(render_table([[key, str(item)] for key, item in value.items()]))
+    rows = [(key, value) for key, value in _to_json(entry).items() if not isinstance(value, dict)]
+    rows += list(entry.details.items())
+    click.echo(render_table([[key, _say(value)] for key, value in rows]))
 
 
-def _to_json(entry: CatalogEntry) -> dict[str, str | bool | int | None]:
+def _say(value: str | bool | int | None) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None | "" | 0:
+            return "-"
+        case _:
+            return clean_terminal(str(value))
+
+
+def _to_json(entry: CatalogEntry) -> dict[str, Value]:
     return {
         "schema": MODELS_SCHEMA,
         "name": entry.name,
@@ -58,4 +77,14 @@ def _to_json(entry: CatalogEntry) -> dict[str, str | bool | int | None]:
         "summary": entry.summary,
         "directory": str(entry.directory) if entry.directory else None,
         "digest": entry.digest,
+        "digest_is_declared": entry.is_digest_declared,
+        "family": entry.family,
+        "parameters": entry.parameters,
+        "context_tokens": entry.context_tokens,
+        "licence": entry.licence,
+        "download_bytes": entry.download_bytes,
+        "replayable_sampling": entry.has_replayable_sampling,
+        "prompt_logprobs": entry.has_logprobs,
+        "choices": entry.has_choices,
+        "details": dict(entry.details),
     }

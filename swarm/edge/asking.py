@@ -35,7 +35,7 @@ from consensus.question import (
     Turn,
     sign_question,
 )
-from models.catalog import open_model, pull_model
+from models.catalog import ensure_model, open_model
 from models.contract import GenerateRequest, Model, Prompt
 from models.errors import ModelError
 from models.judges.strategy import (
@@ -47,7 +47,6 @@ from models.judges.strategy import (
     resolve_strategy,
 )
 from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
-from models.weights import EMBEDDED_NAME
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
 from swarm.edge.event_log import EventLog
@@ -313,7 +312,7 @@ async def open_local_asker(
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         log = stack.enter_context(EventLog(paths.logs / f"{name}.jsonl", get_time_ms=get_wall_ms))
         if options.in_processes:
-            await trio.to_thread.run_sync(prepare_model, options.model, note)
+            await trio.to_thread.run_sync(ensure_model, options.model, note)
             deadline_s = options.deadline_s or await _try_model(options, note)
             swarm = await stack.enter_async_context(
                 open_process_swarm(
@@ -364,18 +363,6 @@ async def _open_host(stack: AsyncExitStack, model: Model, log: EventLog, *, tole
     await nursery.start(host.run)
     nursery.start_soon(watch_disks, log, tolerated)
     return host
-
-
-def prepare_model(spec: str, note: Callable[[str], None]) -> None:
-    """Refuse a model that peers in their own processes could not open, and fetch it once for all of them.
-
-    Raises:
-        ModelError: The specification names nothing known, or the model cannot be had.
-    """
-    if spec == EMBEDDED_NAME:
-        pull_model(spec, note)
-    elif not (spec and Path(spec).expanduser().is_dir()):
-        open_model(spec, progress=note)
 
 
 async def watch_disks(log: EventLog, tolerated: int) -> None:

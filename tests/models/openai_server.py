@@ -61,12 +61,13 @@ class ScriptedEngine:
     def score(self, text: str) -> list[float | None]:
         head, mark, tail = text.rpartition(ANSWER_MARK)
         context = len(self.tokenise(head + mark))
-        values: list[float | None] = [CONTEXT_LOGPROB] * context
+        rest = len(self.tokenise(text)) - context
+        value = CONTEXT_LOGPROB
         if tail.strip():
             request = ScoreRequest(context=Prompt(prefix="", suffix=head + mark or "?"), continuation=tail)
             (score,) = self._model.score([request])
-            rest = len(self.tokenise(text)) - context
-            values += [min(score.logprob, 0.0) / rest] * rest
+            value = min(score.logprob, 0.0) / rest
+        values: list[float | None] = [*[CONTEXT_LOGPROB] * context, *[value] * rest]
         return [None, *values[1:]]
 
     def generate(self, text: str, *, max_tokens: int, temperature: float, seed: int, stop: list[str]) -> Said:
