@@ -166,8 +166,9 @@ class OpenAIModel:
         if reply.status != HTTPStatus.OK:
             raise self._make_refused(reply)
         answer = decode_answer(reply.body)
-        if answer.prompt_tokens + ask.max_tokens > self._info.context_tokens:
-            # A server that cuts prompts silently would have answered another question.
+        is_beyond = answer.prompt_tokens + ask.max_tokens > self._info.context_tokens
+        if is_beyond and self._abilities.is_context_declared:
+            # It was not refused, so it was cut, and another question was answered.
             raise self._make_overlong(answer.prompt_tokens, ask.max_tokens)
         if answer.sampled_tokens > ask.max_tokens:
             raise ModelError(
@@ -243,20 +244,10 @@ class OpenAIModel:
     def _choose_one(self, request: ChoiceRequest) -> Choice:
         context = make_inert(request.context.text)
         options = tuple(map(make_inert, request.options))
-        if self._abilities.top:
-            answer = self._ask(Ask(text=context, max_tokens=1, top=self._abilities.top))
-            top = answer.tokens[0].top if answer.tokens else ()
-            is_chat = self._abilities.dialect.mode is Mode.CHAT
-            shared = share_first_token(top, options, is_chat=is_chat)
-            if shared is not None:
-                return Choice(logprobs=shared, prompt_tokens=answer.prompt_tokens)
-        if self._abilities.has_echo:
-            scores = [
-                self._score_one(ScoreRequest(context=request.context, continuation=option))
-                for option in request.options
-            ]
-            logprobs = normalise_logprobs([score.logprob for score in scores])
-            return Choice(logprobs=logprobs, prompt_tokens=len(self._echo(context)))
+        if self._abilities.top or self._abilities.has_echo:
+            choice = self._choose_by_logprobs(request, context, options)
+            if choice is not None:
+                return choice
         if self._abilities.constraint is not None:
             return self._choose_constrained(context, options, self._abilities.constraint)
         raise ModelError(
@@ -264,6 +255,21 @@ class OpenAIModel:
             f"{self._info.name}, or they begin alike",
             remedy="offer options that begin differently, or use a server with constrained answers",
         )
+
+    def _choose_by_logprobs(
+        self, request: ChoiceRequest, context: str, options: tuple[str, ...]
+    ) -> Choice | None:
+        """Choose by the first token, or by each option whole; None where neither tells."""
+        answer = self._ask(Ask(text=context, max_tokens=1, top=self._abilities.top or None))
+        top = answer.tokens[0].top if answer.tokens else ()
+        is_chat = self._abilities.dialect.mode is Mode.CHAT
+        logprobs = share_first_token(top, options, is_chat=is_chat)
+        if logprobs is None and self._abilities.has_echo:
+            requests = [
+                ScoreRequest(context=request.context, continuation=option) for option in request.options
+            ]
+            logprobs = normalise_logprobs([self._score_one(one).logprob for one in requests])
+        return None if logprobs is None else Choice(logprobs=logprobs, prompt_tokens=answer.prompt_tokens)
 
     def _choose_constrained(self, context: str, options: tuple[str, ...], constraint: Constraint) -> Choice:
         # A token has a byte at least, so no option is cut off.

@@ -22,6 +22,7 @@ from models.prompts import as_line
 Result = TypeVar("Result")
 
 SAID_CHARS_MAX = 300
+SAID_BYTES_READ = 16_384
 RETRIED = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -220,9 +221,8 @@ class HttpServer:
 
     def describe_refusal(self, reply: Reply) -> str:
         """Return what a server said with a status of refusal: one bounded line without the key."""
-        return (
-            f"HTTP {reply.status}: {self._clean(reply.body.decode('utf-8', 'replace')) or 'no reason given'}"
-        )
+        said = self._clean(reply.body[:SAID_BYTES_READ].decode("utf-8", "replace"))
+        return f"HTTP {reply.status}: {said or 'no reason given'}"
 
     def _attempt(self, path: str, body: bytes | None) -> Reply:
         with self._take_line() as line:
@@ -313,14 +313,20 @@ class HttpServer:
         headers["content-type"] = "application/json"
         if self._spec.key:
             headers["authorization"] = f"Bearer {self._spec.key}"
-        client = httpx2.Client(
-            verify=self._context,
-            # A proxy of the environment cannot reach this machine's own servers.
-            trust_env=not self._spec.is_local,
-            timeout=httpx2.Timeout(limits.silence_s, connect=limits.connect_s),
-            limits=httpx2.Limits(max_connections=1, max_keepalive_connections=1),
-            headers=headers,
-        )
+        try:
+            client = httpx2.Client(
+                verify=self._context,
+                # A proxy of the environment cannot reach this machine's own servers.
+                trust_env=not self._spec.is_local,
+                timeout=httpx2.Timeout(limits.silence_s, connect=limits.connect_s),
+                limits=httpx2.Limits(max_connections=1, max_keepalive_connections=1),
+                headers=headers,
+            )
+        except (ImportError, ValueError, httpx2.InvalidURL) as exc:
+            raise self._fail(
+                f"the proxy of the environment cannot be used ({self._clean(str(exc))})",
+                "mend or unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the server in NO_PROXY",
+            ) from exc
         self._clients.append(client)
         return _Line(client)
 

@@ -1,5 +1,6 @@
 """A real local HTTP server that speaks the OpenAI format, as well or as badly as a test wants."""
 
+import copy
 import json
 import re
 import sys
@@ -7,8 +8,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from models.contract import ChoiceRequest, GenerateRequest, Prompt, ScoreRequest
 from models.errors import ModelError
@@ -16,10 +18,16 @@ from models.prompts import get_labelled_texts
 from models.scripted import ScriptedModel, compute_distractors, get_question
 from models.weights import TOKENIZER_NAME, ensure_embedded, get_cache_dir
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import DynamicCache
+
 Json = dict[str, object]
 ANSWER_MARK = "Answer:"
 CONTEXT_LOGPROB = -1.0
 DRIP_S = 0.01
+END_IDS = (0, 2)  # of the embedded model: <|endoftext|> and <|im_end|>
+PREFILLS_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,15 @@ class ScriptedEngine:
         return choice.logprobs.index(max(choice.logprobs))
 
 
+@dataclass(frozen=True)
+class Prefill:
+    """A text that was run: its tokens' log-probabilities, those of the next token, and the cache."""
+
+    logprobs: list[float | None]
+    next: "Tensor"
+    past: "DynamicCache"
+
+
 class EmbeddedEngine:
     """The embedded model as a foreign server would run it: special tokens in a text count as such."""
 
@@ -116,6 +133,19 @@ class EmbeddedEngine:
         self._tokenizer = Tokenizer.from_file(str(files.directory / TOKENIZER_NAME))
         self._model = AutoModelForCausalLM.from_pretrained(files.directory, dtype=torch.float32)
         self._lock = threading.Lock()
+        self._run = lru_cache(PREFILLS_KEPT)(self._run_prefill)
+
+    def _run_prefill(self, ids: tuple[int, ...]) -> "Prefill":
+        torch = self._torch
+        with torch.inference_mode():
+            output = self._model(torch.tensor([ids]), use_cache=True)
+            values = torch.log_softmax(output.logits[0].float(), -1)
+            found = values[:-1].gather(1, torch.tensor(ids[1:], dtype=torch.int64)[:, None])
+        return Prefill([None, *found[:, 0].tolist()], values[-1], output.past_key_values)
+
+    def _prefill(self, ids: Sequence[int]) -> "Prefill":
+        with self._lock:
+            return self._run(tuple(ids))
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -128,45 +158,36 @@ class EmbeddedEngine:
         return self._name(self._encode(text))
 
     def score(self, text: str) -> list[float | None]:
-        torch, ids = self._torch, self._encode(text)
-        with self._lock, torch.inference_mode():
-            logits = self._model(torch.tensor([ids])).logits[0, :-1].float()
-            found = torch.log_softmax(logits, -1).gather(1, torch.tensor(ids[1:])[:, None])
-        return [None, *(float(value) for value in found[:, 0])]
+        return self._prefill(self._encode(text)).logprobs
 
     def generate(self, text: str, *, max_tokens: int, temperature: float, seed: int, stop: list[str]) -> Said:
-        torch, ids, past = self._torch, self._encode(text), None
+        torch = self._torch
+        prefill = self._prefill(self._encode(text))
+        values, past = prefill.next, copy.deepcopy(prefill.past)
         generator = torch.Generator().manual_seed(seed)
         found: list[int] = []
         logprobs: list[float] = []
-        said, fed, finish = "", ids, "length"
-        while len(found) < max_tokens:
-            with self._lock, torch.inference_mode():
-                output = self._model(torch.tensor([fed]), past_key_values=past, use_cache=True)
-            past = output.past_key_values
-            values = torch.log_softmax(output.logits[0, -1].float(), -1)
-            if temperature > 0:
-                weights = torch.softmax(values / temperature, -1)
-                token = int(torch.multinomial(weights, 1, generator=generator))
-            else:
-                token = int(values.argmax())
+        while True:
+            weights = torch.softmax(values / (temperature or 1.0), -1)
+            token = int(
+                torch.multinomial(weights, 1, generator=generator) if temperature else values.argmax()
+            )
             found.append(token)
             logprobs.append(float(values[token]))
-            if token in (0, 2):  # <|endoftext|>, <|im_end|>
-                finish = "stop"
-                break
-            said, fed = self._tokenizer.decode(found), [token]
+            is_end = token in END_IDS
+            said = self._tokenizer.decode(found[:-1] if is_end else found, skip_special_tokens=False)
             cuts = [said.index(one) for one in stop if one in said]
-            if cuts:
-                said, finish = said[: min(cuts)], "stop"
+            if is_end or cuts or len(found) == max_tokens:
                 break
+            with self._lock, torch.inference_mode():
+                output = self._model(torch.tensor([[token]]), past_key_values=past, use_cache=True)
+            values = torch.log_softmax(output.logits[0, -1].float(), -1)
+        finish = "stop" if is_end or cuts else "length"
+        said = said[: min(cuts)] if cuts else said
         return Said(said, self._name(found), logprobs, len(found), finish)
 
     def get_top(self, text: str, count: int) -> dict[str, float]:
-        torch = self._torch
-        with self._lock, torch.inference_mode():
-            logits = self._model(torch.tensor([self._encode(text)])).logits[0, -1].float()
-            values, ids = torch.log_softmax(logits, -1).topk(count)
+        values, ids = self._prefill(self._encode(text)).next.topk(count)
         return dict(zip(self._name(ids.tolist()), values.tolist(), strict=True))
 
     def choose(self, text: str, options: Sequence[str]) -> int:

@@ -115,6 +115,16 @@ def test_names_that_are_no_hosts_end_in_an_error(host: str) -> None:
     assert caught.value.remedy
 
 
+def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:9")
+    far = PatientServer(OpenAISpec(model="m", base_url="http://192.0.2.1/v1"), LIMITS)
+    with pytest.raises(ModelError, match="the proxy of the environment") as caught:
+        far.request("/models")
+    assert "NO_PROXY" in caught.value.remedy
+    with talk() as (server, _):
+        assert server.request("/models").status == 200, "no proxy stands before this machine's own servers"
+
+
 def test_an_endless_answer_is_cut() -> None:
     limits = HttpLimits(response_bytes=1_000)
     with talk(Switches(body=b"x" * 1_001), limits) as (server, _):
