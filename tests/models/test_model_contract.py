@@ -20,7 +20,7 @@ from models.contract import (
 from models.errors import ModelError
 from models.prompts import DEFAULT_TEMPERATURE_MILLI, STOP_STRINGS, Message, Role, answer_prompt
 from models.scripted import ScriptedModel
-from tests.models.openai_server import EmbeddedEngine, ScriptedEngine, Switches, serve
+from tests.models.openai_server import EmbeddedEngine, Json, ScriptedEngine, Switches, serve
 
 CAPITAL = "What is the capital of France?"
 QUESTIONS = (CAPITAL, "What is 7 times 12?", "What is the opposite of big?", "Who wrote Faust?")
@@ -53,7 +53,8 @@ def _model(request: pytest.FixtureRequest) -> Iterator[Model]:
             engine = EmbeddedEngine() if kind == "served embedded" else ScriptedEngine(make_scripted())
             is_chat = kind == "served chat"
             constraints = ("json_schema",) if is_chat else ()
-            switches = Switches(has_completions=not is_chat, constraints=constraints)
+            models: list[Json] = [{"id": "tiny", "max_model_len": engine.context_tokens}]
+            switches = Switches(models=models, has_completions=not is_chat, constraints=constraints)
             with serve(engine, switches) as served:
                 yield open_model(f"openai:tiny@{served.url}", progress=lambda _: None)
 

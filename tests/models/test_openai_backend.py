@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from models.catalog import open_model
 from models.contract import ChoiceRequest, Finish, GenerateRequest, Interruptible, Prompt, ScoreRequest
 from models.errors import ModelError
 from models.openai_backend import OpenAIModel, describe_abilities
@@ -16,7 +17,16 @@ from models.openai_probe import CONTEXT_TOKENS_ASSUMED
 from models.openai_spec import OpenAISpec
 from models.openai_wire import Constraint, Mode
 from models.scripted import ScriptedModel
-from tests.models.openai_server import Failure, Json, Said, ScriptedEngine, Served, Switches, serve
+from tests.models.openai_server import (
+    EmbeddedEngine,
+    Failure,
+    Json,
+    Said,
+    ScriptedEngine,
+    Served,
+    Switches,
+    serve,
+)
 
 CAPITAL = "What is the capital of France?"
 CONTEXT = Prompt(prefix="", suffix=f"Question: {CAPITAL}\nAnswer:")
@@ -397,3 +407,23 @@ def test_a_chat_answer_may_begin_with_line_breaks_and_go_on() -> None:
     with opened(Switches(has_completions=False), Chatty(ScriptedModel())) as (model, _):
         (said,) = model.generate([ask()])
         assert (said.text, said.finish, said.token_count, said.logprob) == ("Paris", Finish.STOP, 5, -3.0)
+
+
+@pytest.mark.slow
+def test_scores_from_a_server_are_those_of_its_model() -> None:
+    """The same weights behind a server and in this process find texts equally probable."""
+    own = open_model("embedded", progress=lambda _: None, threads=1)
+    texts = (" Paris\n", " banana\n", " café, là-bas\n", " 🙂\n")
+    requests = [ScoreRequest(context=CONTEXT, continuation=text) for text in texts]
+    with serve(EmbeddedEngine()) as served:
+        foreign = OpenAIModel(OpenAISpec(model="tiny", base_url=served.url), HttpLimits())
+        assert foreign.info().has_logprobs
+        for mine, theirs in zip(own.score(requests), foreign.score(requests), strict=True):
+            assert theirs.tokens == mine.tokens
+            assert theirs.logprob == pytest.approx(mine.logprob, abs=1e-3)
+        options = (" Paris", " Lyon")
+        (own_choice,) = own.choose([ChoiceRequest(context=CONTEXT, options=options)])
+        (choice,) = foreign.choose([ChoiceRequest(context=CONTEXT, options=options)])
+        assert choice.logprobs.index(max(choice.logprobs)) == own_choice.logprobs.index(
+            max(own_choice.logprobs)
+        )
