@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import product
 
 from consensus.bodies import ANSWER_BYTES_MAX
@@ -20,6 +21,16 @@ from swarm.edge.local import LocalKeys
 Grade = Callable[[Task, str], bool]
 
 GREEDY_MILLI = 0
+
+
+class _Kind(Enum):
+    """How an answer was drawn."""
+
+    SAMPLED = "sampled"
+    GREEDY = "greedy"
+
+
+_Place = tuple[int, int, _Kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +67,17 @@ def answer_all(
         ModelError: So many calls failed in a row that it is not the questions.
         StoreError: The store cannot be read or written.
     """
-    sampled = _generate(swarm, keys, asked, swarm.get_temperatures_milli(), models)
-    greedy = _generate(swarm, keys, asked, (GREEDY_MILLI,) * swarm.peers, models)
+    found = _generate(swarm, keys, asked, models)
     grade_once = _remember(grade)
     results = []
     for place, one in enumerate(asked):
-        answers = tuple(_read(sampled[peer][place], one.task, grade_once) for peer in range(swarm.peers))
-        results.append(
-            Answered(
-                asked=one,
-                answers=answers,
-                greedy=tuple(_read(greedy[peer][place], one.task, grade_once) for peer in range(swarm.peers)),
-                classes=merge_classes(answers, seed=one.noise_seed),
-            )
-        )
+        read = [
+            tuple(_read(found[peer, place, kind], one.task, grade_once) for peer in range(swarm.peers))
+            for kind in _Kind
+        ]
+        answers, greedy = read
+        classes = merge_classes(answers, seed=one.noise_seed)
+        results.append(Answered(asked=one, answers=answers, greedy=greedy, classes=classes))
     return results
 
 
@@ -87,35 +95,25 @@ def _remember(grade: Grade) -> Grade:
 
 
 def _generate(
-    swarm: SwarmPlan,
-    keys: LocalKeys,
-    asked: Sequence[AskedTask],
-    temperatures_milli: Sequence[int],
-    models: Mapping[str, CachedModel],
-) -> list[list[Generation | ModelError]]:
-    """Return results by peer and question; peers of one model share its batches."""
-    found: list[list[Generation | ModelError]] = [[] for _ in range(swarm.peers)]
-    specs = swarm.get_models()
+    swarm: SwarmPlan, keys: LocalKeys, asked: Sequence[AskedTask], models: Mapping[str, CachedModel]
+) -> dict[_Place, Generation | ModelError]:
+    """Return results by peer, question and kind; a model's peers, and both kinds, share its batches."""
+    found: dict[_Place, Generation | ModelError] = {}
+    specs, temperatures_milli = swarm.get_models(), swarm.get_temperatures_milli()
     for spec in dict.fromkeys(specs):
         peers = [peer for peer in range(swarm.peers) if specs[peer] == spec]
-        requests: list[GenerateRequest | ModelError] = [
-            _make_request(one, keys, peer, temperatures_milli[peer]) for peer, one in product(peers, asked)
-        ]
-        sound = [request for request in requests if isinstance(request, GenerateRequest)]
-        results = iter(models[spec].generate(sound, has_shared_prefixes=True))
-        done = [request if isinstance(request, ModelError) else next(results) for request in requests]
-        for place, peer in enumerate(peers):
-            found[peer] = done[place * len(asked) : (place + 1) * len(asked)]
+        requests: dict[_Place, GenerateRequest] = {}
+        for peer, place, kind in product(peers, range(len(asked)), _Kind):
+            milli = temperatures_milli[peer] if kind is _Kind.SAMPLED else GREEDY_MILLI
+            try:
+                requests[peer, place, kind] = make_request(
+                    asked[place], keys.peers[peer], temperature_milli=milli
+                )
+            except ModelError as exc:  # a question that no prompt can hold: the peer has no answer
+                found[peer, place, kind] = exc
+        results = models[spec].generate(list(requests.values()), has_shared_prefixes=True)
+        found |= dict(zip(requests, results, strict=True))
     return found
-
-
-def _make_request(
-    asked: AskedTask, keys: LocalKeys, peer: int, temperature_milli: int
-) -> GenerateRequest | ModelError:
-    try:
-        return make_request(asked, keys.peers[peer], temperature_milli=temperature_milli)
-    except ModelError as exc:  # a question that no prompt can hold: the peer has no answer
-        return exc
 
 
 def _read(result: Generation | ModelError, task: Task, grade: Grade) -> Answer:

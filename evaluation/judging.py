@@ -92,17 +92,18 @@ class LikelihoodJudge:
         self, swarm: SwarmPlan, keys: LocalKeys, answered: Sequence[Answered]
     ) -> list[Judgements | None]:
         """Score all classes; see `JudgeAll`."""
-        prompts = min(self.prompts, swarm.peers)
         scored: dict[tuple[int, int], list[list[Score | ModelError]]] = {}
         specs = swarm.get_models()
         for spec in dict.fromkeys(specs):
             judges = [judge for judge in range(swarm.peers) if specs[judge] == spec]
-            asked = [self._ask(keys, judge, one) for judge, one in product(judges, answered)]
+            places = list(product(judges, range(len(answered))))
+            asked = [self._ask(keys, judge, answered[place]) for judge, place in places]
             flat = [request for requests in asked for request in requests]
             results = iter(self.models[spec].score(flat, has_shared_prefixes=True))
-            for judge, place in product(judges, range(len(answered))):
-                classes = len(answered[place].classes)
-                scored[judge, place] = [[next(results) for _ in range(classes)] for _ in range(prompts)]
+            for (judge, place), requests in zip(places, asked, strict=True):
+                row = [next(results) for _ in requests]
+                classes = max(1, len(answered[place].classes))
+                scored[judge, place] = [row[start : start + classes] for start in range(0, len(row), classes)]
         return [
             _gather_scores(one, [scored[judge, place] for judge in range(swarm.peers)])
             for place, one in enumerate(answered)
