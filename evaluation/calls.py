@@ -38,7 +38,8 @@ class BatchDone:
     Attributes:
         kind: What was called: generate, score or choose.
         model: Digest of the model.
-        computed: How many of its calls ran just now; the others were known.
+        calls: How many calls it had.
+        computed: How many of them ran just now; the others were known.
         seconds: What these took.
         done: Calls of the whole lot that are done, those of this batch included.
         total: Calls of the whole lot.
@@ -47,6 +48,7 @@ class BatchDone:
 
     kind: str
     model: bytes
+    calls: int
     computed: int
     seconds: float
     done: int
@@ -167,6 +169,7 @@ class CachedModel:
                     BatchDone(
                         kind=kind,
                         model=self._info.digest,
+                        calls=len(batch),
                         computed=len(absent) if run is not None else 0,
                         seconds=seconds,
                         done=len(done),
