@@ -1,14 +1,12 @@
 """A run's directory: its plan, its calls, its results; all that is needed to go on or to look again."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from consensus.errors import ConfigError, StoreError
+from consensus.errors import ConfigError
 from evaluation.plan import Plan, reseed, shrink
 from evaluation.plan_file import compute_plan_digest, parse_plan
 from swarm.edge.paths import ensure_directory, write_private_file
@@ -155,20 +153,3 @@ def open_directory(root: Path) -> RunDirectory:
 def _apply(plan: Plan, facts: RunFacts) -> Plan:
     seeded = plan if facts.seed is None else reseed(plan, facts.seed)
     return shrink(seeded) if facts.is_quick else seeded
-
-
-def read_json(path: Path) -> Mapping[str, object]:
-    """Read one of a run's JSON files.
-
-    Raises:
-        StoreError: It is not there, or is no JSON object.
-    """
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as exc:
-        raise StoreError(f"cannot read {path} ({exc.strerror})", remedy="resume the run") from exc
-    except ValueError as exc:
-        raise StoreError(f"{path} is damaged: {exc}", remedy="peerage eval report writes it anew") from exc
-    if not isinstance(value, dict):
-        raise StoreError(f"{path} holds no JSON object", remedy="peerage eval report writes it anew")
-    return value
