@@ -14,7 +14,7 @@ from evaluation.page.plots import (
     format_interval,
     format_share,
 )
-from evaluation.page.svg import Svg
+from evaluation.page.svg import Svg, make_harmless
 from evaluation.statistics import Interval
 from evaluation.summary import Summary, Timing
 from evaluation.tables import CurvePoint, MethodRow, SwarmSummary
@@ -93,9 +93,7 @@ def format_points(interval: Interval) -> str:
 
 def shorten(text: str) -> str:
     """Return text that fits a line of the page, without what steers a reader's screen."""
-    shown = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    shown = make_harmless(text)
     return shown if len(shown) <= TEXT_CHARS_MAX else shown[:TEXT_CHARS_MAX] + "…"
 
 

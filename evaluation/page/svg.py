@@ -42,12 +42,22 @@ def tag(name: str, *inner: Svg, **attributes: str | float) -> Svg:
 
 
 def _write(value: str | float) -> str:
-    return escape(value) if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
+    return escape(make_harmless(value)) if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def make_harmless(content: str) -> str:
+    """Return text without characters that steer a screen or hide, each replaced by a mark."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in content)
+
+
+def words(content: str) -> Svg:
+    """Make text that stands in an element."""
+    return Svg(escape(make_harmless(content)))
 
 
 def text(x: float, y: float, content: str, class_: str = "", *, anchor: str = "start") -> Svg:
     """Write words at a point."""
-    return tag("text", Svg(escape(content)), x=x, y=y, class_=class_, text_anchor=anchor)
+    return tag("text", words(content), x=x, y=y, class_=class_, text_anchor=anchor)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Svg:
@@ -62,7 +72,7 @@ def polyline(points: Sequence[tuple[float, float]], class_: str) -> Svg:
 
 def dot(x: float, y: float, radius: float, class_: str, about: str) -> Svg:
     """Draw a dot that says what it is to whoever points at it."""
-    return tag("circle", tag("title", Svg(escape(about))), cx=x, cy=y, r=radius, class_=class_)
+    return tag("circle", tag("title", words(about)), cx=x, cy=y, r=radius, class_=class_)
 
 
 def picture(name: str, *shapes: Svg, title: str, about: str, width: float, height: float) -> Svg:
@@ -78,8 +88,8 @@ def picture(name: str, *shapes: Svg, title: str, about: str, width: float, heigh
     """
     return tag(
         "svg",
-        tag("title", Svg(escape(title)), id=f"{name}-title"),
-        tag("desc", Svg(escape(about)), id=f"{name}-about"),
+        tag("title", words(title), id=f"{name}-title"),
+        tag("desc", words(about), id=f"{name}-about"),
         *shapes,
         viewBox=f"0 0 {_write(width)} {_write(height)}",
         role="img",
