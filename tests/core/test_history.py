@@ -36,6 +36,7 @@ from swarm.core.node import step
 from swarm.core.records import Table
 from tests.consensus.receipt_kit import (
     GOLD,
+    find_history,
     make_gold_models,
     make_next,
     open_round,
@@ -159,7 +160,7 @@ def make_forged(world: World, standing: Standing) -> StandingAskMessage:
 
 
 def test_a_standing_that_does_not_follow_is_refused_with_its_reason() -> None:
-    world = play_gold(seed=1)
+    world = play_gold(seed=find_history())
     before = open_round(world.get_receipt())
     opened = compute_standing(before.facts, before.closed, GOLD).standing
     closed = compute_standing(before.facts, before.closed, None).standing
