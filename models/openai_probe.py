@@ -12,7 +12,7 @@ import msgspec
 from models.errors import ModelError
 from models.openai_choice import read_verdict
 from models.openai_http import HttpServer, Reply
-from models.openai_spec import KEY_VARIABLE, OpenAISpec
+from models.openai_spec import KEY_VARIABLE, MODEL_CHARS_MAX, OpenAISpec
 from models.openai_wire import (
     SCHEMA_TOKENS,
     Answer,
@@ -167,7 +167,12 @@ def _find_entry(server: HttpServer, spec: OpenAISpec) -> Mapping[str, msgspec.Ra
             remedy="name the model: openai:MODEL@BASE_URL; does the address end in /v1?",
         )
     entries = decode_json(reply.body, _ModelList, what="the server's list of models").data
-    names = [name for entry in entries if (name := _read(entry, "id", str))]
+    # Names are shown and logged, so those that no terminal shows are no names.
+    names = [
+        name
+        for entry in entries
+        if (name := _read(entry, "id", str)) and name.isprintable() and len(name) <= MODEL_CHARS_MAX
+    ]
     wanted = spec.model or (names[0] if len(names) == 1 else "")
     for entry in entries:
         if wanted and _read(entry, "id", str) == wanted:

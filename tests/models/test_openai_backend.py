@@ -293,11 +293,15 @@ def test_a_server_that_speaks_something_else_is_refused(body: bytes) -> None:
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("models", [[7], ["tiny"], [{"id": 7}], [{}], []])
+@pytest.mark.parametrize(
+    "models", [[7], ["tiny"], [{"id": 7}], [{}], [], [{"id": "\x1b[2J"}], [{"id": "x" * 999}]]
+)
 def test_a_strange_list_of_models_is_refused(models: list[Json]) -> None:
-    with pytest.raises(ModelError) as caught, opened(Switches(models=models)):
-        pass
-    assert caught.value.remedy
+    for model in ("tiny", ""):
+        with pytest.raises(ModelError) as caught, opened(Switches(models=models), model=model):
+            pass
+        assert caught.value.remedy
+        assert f"{caught.value}{caught.value.remedy}".isprintable()
 
 
 def test_a_wrong_key_is_named_as_such_and_not_shown() -> None:
