@@ -42,6 +42,23 @@ def test_ask_prints_the_winner_of_a_receipt_that_verifies() -> None:
     assert f"winner: {report.winner.text}" in checked.out
 
 
+@pytest.mark.parametrize("judge", ["letters", "reasoning:tokens=16,orders=1"])
+def test_a_prompted_judge_votes_on_what_the_model_said(judge: str) -> None:
+    """Of 4 peers at this temperature some differ; which is the better answer this model cannot tell."""
+    ran = run(
+        "ask", "What is 17 times 23?", "--peers", "4", "--judge", judge, "--max-tokens", "6", "--calls", "4",
+        "--temperature", "1", "--seed", "a", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["judge"] == judge
+    verdict = verify_receipt(Path(str(ran.json["receipt"])).read_bytes())
+    assert verdict.is_consistent
+    assert verdict.round is not None
+    outcomes = [one.outcome for one in create_report(verdict.round).comparisons]
+    assert outcomes
+    assert all(0.05 <= outcome <= 0.95 for outcome in outcomes)
+
+
 def test_demo_answers_two_questions_and_verifies_both_receipts() -> None:
     ran = run_process("demo", "--seed", "a")
     assert ran.code == 0, ran.err
