@@ -5,6 +5,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 from ranking.canonical import STEPS_MAX
 
 PLAN_SCHEMA: Final = 1
+PLAN_ENDING: Final = ".toml"
 PLAN_BYTES_MAX: Final = 1 << 20
 SEED_MAX: Final = 2**53
 COUNT_MAX: Final = 1_000_000
@@ -105,8 +108,17 @@ class _Reader:
         return [_Reader(item, f"{self.name(key)}[{place}]", known) for place, item in enumerate(value)]
 
 
-def load_plan(path: Path) -> tuple[Plan, bytes]:
-    """Read a plan from a file.
+def list_shipped() -> tuple[str, ...]:
+    """Return the names of the plans that come with the program."""
+    found = [entry.name for entry in files("evaluation").iterdir() if entry.name.endswith(PLAN_ENDING)]
+    return tuple(sorted(name.removesuffix(PLAN_ENDING) for name in found))
+
+
+def load_plan(name: str) -> tuple[Plan, bytes]:
+    """Read a plan.
+
+    Args:
+        name: A file, or the name of a plan that comes with the program; a file goes first.
 
     Returns:
         The plan, and the exact bytes it was read from.
@@ -114,18 +126,23 @@ def load_plan(path: Path) -> tuple[Plan, bytes]:
     Raises:
         ConfigError: The file cannot be read, or is no plan; the message says which key.
     """
+    shipped = list_shipped()
+    path: Traversable = Path(name)
+    if not path.is_file() and name in shipped:
+        path = files("evaluation").joinpath(name + PLAN_ENDING)
     try:
         with path.open("rb") as file:
             data = file.read(PLAN_BYTES_MAX + 1)
     except OSError as exc:
         raise ConfigError(
-            f"cannot read {path} ({exc.strerror})", remedy="name a plan, such as evaluation/quick.toml"
+            f"cannot read the plan {name} ({exc.strerror})",
+            remedy=f"name a file, or one that comes with the program: {', '.join(shipped)}",
         ) from exc
     if len(data) > PLAN_BYTES_MAX:
         raise ConfigError(
-            f"{path} has more than {PLAN_BYTES_MAX} bytes, the most a plan has", remedy="shorten it"
+            f"{name} has more than {PLAN_BYTES_MAX} bytes, the most a plan has", remedy="shorten it"
         )
-    return parse_plan(data, origin=str(path)), data
+    return parse_plan(data, origin=name), data
 
 
 def parse_plan(data: bytes, *, origin: str) -> Plan:

@@ -13,6 +13,7 @@ GUTTER: Final = 170
 LABELS: Final = 150
 SERIES_MAX: Final = 6
 MARGIN: Final = 0.02
+DODGE: Final = 4
 
 
 def format_share(share: float) -> str:
@@ -93,13 +94,14 @@ def draw_curve(name: str, points: Sequence[CurvePoint], *, title: str, unit: str
     for series, method in enumerate(names):
         own = [point for point in points if point.method == method]
         style = f"series{series}"
+        aside = DODGE * (series - (len(names) - 1) / 2)  # so that intervals do not hide each other
         shapes.append(
             polyline(
                 [(across.place(one.at), shares.place(one.accuracy.value)) for one in own], f"line {style}"
             )
         )
         for one in own:
-            x, value = across.place(one.at), one.accuracy
+            x, value = across.place(one.at) + aside, one.accuracy
             about = f"{method} at {one.at}: {format_share(value.value)}, {format_interval(value)}"
             shapes += [
                 line(x, shares.place(value.low), x, shares.place(value.high), f"whisker thin {style}"),
@@ -172,7 +174,7 @@ def draw_judges(name: str, rows: Sequence[JudgeRow]) -> Svg:
     families = list(dict.fromkeys(row.family for row in rows))
     bottom = 14 + ROW * len(families)
     known = [row.accuracy for row in rows if row.accuracy is not None]
-    shares = Axis(low=min([0.5, *known]), high=1.0, start=GUTTER, end=WIDTH - 20)
+    shares = Axis(low=min([0.5, *known]), high=1.0, start=GUTTER, end=WIDTH - 40)
     shapes = _draw_share_grid(shares, top=8, bottom=bottom)
     if shares.low < 0.5 or known:
         shapes.append(line(shares.place(0.5), 8, shares.place(0.5), bottom, "mark"))

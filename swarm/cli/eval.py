@@ -31,7 +31,7 @@ def eval_group() -> None:
 
 
 @click.command()
-@click.argument("plan", metavar="PLAN")
+@click.argument("plan", metavar="FILE|NAME")
 @click.option("--out", metavar="DIR", help="Where the run is kept; the data directory by default.")
 @click.option("--quick", "is_quick", is_flag=True, help="Shrink every count: a minute, and rough figures.")
 @click.option(
@@ -39,10 +39,10 @@ def eval_group() -> None:
 )
 @JSON_FLAG
 def run(plan: str, out: str | None, is_quick: bool, seed: int | None, as_json: bool) -> int:
-    """Run the file PLAN; the same command again goes on where it stopped.
+    """Run the plan FILE, or the one called NAME that comes with the program: quick, embedded.
 
-    How long it will take is measured and said first. Exit codes: 0 done; 3 plan, model or disk; 130
-    interrupted.
+    How long it will take is measured and said first. The same command again goes on where it stopped. Exit
+    codes: 0 done; 3 plan, model or disk; 130 interrupted.
     """
     from swarm.cli.eval_show import run_plan
 

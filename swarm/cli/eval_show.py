@@ -65,8 +65,7 @@ def format_hours(seconds: float) -> str:
 
 def run_plan(plan: str, *, out: str | None, is_quick: bool, seed: int | None, as_json: bool) -> int:
     """Run a plan file, or go on with it."""
-    path = Path(plan)
-    parsed, data = load_plan(path)
+    parsed, data = load_plan(plan)
     marks = ("-quick" if is_quick else "") + ("" if seed is None else f"-seed{seed}")
     root = Path(out) if out else get_paths().data / "evaluations" / f"{_make_name(parsed.name, data)}{marks}"
     directory = create_directory(

@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("run", "none.toml"), "cannot read none.toml"),
+        (("run", "none.toml"), "cannot read the plan none.toml"),
         (("resume", "nowhere"), "holds no evaluation"),
         (("report", "nowhere"), "holds no evaluation"),
         (("compare", "nowhere", "nowhere"), "holds no evaluation"),

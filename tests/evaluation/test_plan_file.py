@@ -1,10 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from consensus.errors import ConfigError
 from evaluation.plan import Member, reseed, shrink
-from evaluation.plan_file import PLAN_BYTES_MAX, compute_plan_digest, load_plan, parse_plan
+from evaluation.plan_file import PLAN_BYTES_MAX, compute_plan_digest, list_shipped, load_plan, parse_plan
 
 ROOT = Path(__file__).parents[2]
 PLAN = """
@@ -55,11 +56,30 @@ def test_a_plan_is_read_with_its_defaults() -> None:
     assert (second.calls_per_peer, second.steps, second.key_seed, second.judge) == (8, 2, "z", "auto")
 
 
-@pytest.mark.parametrize("name", ["quick.toml", "embedded.toml"])
+@pytest.mark.parametrize("name", ["quick", "embedded"])
 def test_the_shipped_plans_can_be_read(name: str) -> None:
-    plan, data = load_plan(ROOT / "evaluation" / name)
+    plan, data = load_plan(str(ROOT / "evaluation" / f"{name}.toml"))
     assert plan.swarms
     assert len(compute_plan_digest(data)) == 64
+    assert load_plan(name) == (plan, data)
+    assert name in list_shipped()
+
+
+def test_the_plan_in_the_guide_can_be_read() -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    plan = parse_plan(block.encode(), origin="docs/evaluation.md")
+    assert plan.swarms[0].members == (
+        Member(peer=6, model="openai:qwen3-8b@http://127.0.0.1:8000/v1", temperature_milli=700),
+    )
+
+
+def test_a_file_goes_before_a_shipped_plan_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick").write_text(PLAN)
+    assert load_plan("quick")[0].name == "two"
 
 
 def test_quick_shrinks_counts_and_keeps_the_shape() -> None:
@@ -128,7 +148,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 def test_a_file_that_is_not_there_or_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
-        load_plan(tmp_path / "none.toml")
+        load_plan(str(tmp_path / "none.toml"))
     (tmp_path / "long.toml").write_bytes(b"#" * (PLAN_BYTES_MAX + 1))
     with pytest.raises(ConfigError, match="more than"):
-        load_plan(tmp_path / "long.toml")
+        load_plan(str(tmp_path / "long.toml"))
