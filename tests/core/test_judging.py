@@ -140,11 +140,9 @@ def test_a_round_is_judged_by_a_prompted_judge(judge: str) -> None:
     assert not any(event["missing"] for event in played.events.judged)
 
 
-def test_nonces_differ_from_seat_to_seat_and_round_to_round() -> None:
+def test_every_seat_fences_with_a_nonce_of_its_own() -> None:
     played = play_some("letters")
     assert len({make_task(played, seat).nonce for seat in range(4)}) == 4
-    again = play("letters", seed=1) or play_some("letters")
-    assert make_task(again, 0).nonce != make_task(played, 0).nonce or again.world.seeds == played.world.seeds
 
 
 def test_a_failed_judgement_is_missing_in_the_ballot_and_neither_lost_nor_tied() -> None:
