@@ -27,7 +27,7 @@ from evaluation.plan import SwarmPlan
 from evaluation.task import Task
 from models.contract import GenerateRequest
 from swarm.core.judgement import make_generate_request
-from swarm.edge.asking import compute_seed
+from swarm.edge.ask_options import compute_seed
 from swarm.edge.local import LocalKeys, create_local_keys
 
 DEADLINE_MS: Final = 60_000

@@ -79,7 +79,12 @@ def ask(
     """
     from swarm.cli.delivery import ask_swarm, deliver
     from swarm.cli.lines import LineOptions, ask_lines
-    from swarm.edge.asking import AskOptions, check_options, check_question_text, compute_temperature_milli
+    from swarm.edge.ask_options import (
+        AskOptions,
+        check_options,
+        check_question_text,
+        compute_temperature_milli,
+    )
 
     _check_together(question, lines=lines, gold_every=gold_every, receipt=receipt)
     text = "" if lines is not None else read_question(question)

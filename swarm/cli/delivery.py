@@ -23,7 +23,8 @@ from swarm.cli.render import (
     render_weights,
     shorten,
 )
-from swarm.edge.asking import Asked, AskedGold, AskOptions, open_local_asker
+from swarm.edge.ask_options import AskOptions
+from swarm.edge.asking import Asked, AskedGold, open_local_asker
 from swarm.edge.paths import check_writable, get_paths
 from swarm.edge.report import Json, RoundReport, to_json, unanswered_to_json
 

@@ -22,7 +22,8 @@ from swarm.cli.render import (
     render_times,
     render_verdict,
 )
-from swarm.edge.asking import Asked, AskOptions, check_options, compute_seed, open_local_asker
+from swarm.edge.ask_options import AskOptions, check_options, compute_seed
+from swarm.edge.asking import Asked, open_local_asker
 from swarm.edge.paths import get_paths
 
 # Families and levels on which a 135M model's samples usually differ: there is something to rank.

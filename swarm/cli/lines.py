@@ -10,7 +10,8 @@ from consensus.errors import ConfigError
 from swarm.cli.delivery import Line, deliver, deliver_gold
 from swarm.cli.progress import ProgressLine
 from swarm.cli.sources import open_source
-from swarm.edge.asking import AskOptions, LocalAsker, check_question_text, open_local_asker
+from swarm.edge.ask_options import AskOptions, check_question_text
+from swarm.edge.asking import LocalAsker, open_local_asker
 from swarm.edge.paths import get_paths
 
 LINE_BYTES_MAX = 65_536  # a question may have fewer

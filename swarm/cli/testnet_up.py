@@ -50,7 +50,7 @@ def up(manifest: str, seed: int | None, directory: Path | None, judge: str, keep
     from sim_net.summary import get_version
     from swarm.cli.render import echo_note
     from swarm.cli.testnet_show import EXITS, keep_recording
-    from swarm.edge.asking import check_judge
+    from swarm.edge.ask_options import check_judge
 
     loaded = open_manifest(manifest)
     number = loaded.seed if seed is None else seed

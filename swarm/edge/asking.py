@@ -3,8 +3,6 @@
 One `LocalAsker` is one swarm; it may be asked several questions, one after another.
 """
 
-import math
-import os
 import secrets
 import shutil
 import time
@@ -12,23 +10,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import assert_never
 
 import trio
 
 from consensus.committee import compute_tolerated
-from consensus.errors import ConfigError, LimitExceeded, StoreError
+from consensus.errors import LimitExceeded, StoreError
 from consensus.genesis import Network
 from consensus.gold import GoldOpening, GoldQuestion, draw_gold, open_gold
 from consensus.hashing import tagged_hash
 from consensus.messages import SignedQuestion
 from consensus.question import (
-    CALLS_MAX,
-    CALLS_MIN,
-    QUESTION_BYTES_MAX,
     QUESTION_VERSION,
-    TEMPERATURE_MILLI_MAX,
-    TOKENS_MAX,
     Attestation,
     Question,
     Role,
@@ -36,19 +28,16 @@ from consensus.question import (
     sign_question,
 )
 from models.catalog import ensure_model, open_model
-from models.contract import GenerateRequest, Model, Prompt
-from models.errors import ModelError
+from models.contract import Model
 from models.judges.strategy import (
-    AUTOMATIC,
-    ORDERS_BOTH,
     JudgeKind,
-    JudgeStrategy,
     parse_strategy,
     resolve_strategy,
 )
-from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
+from swarm.edge.ask_options import AskOptions, check_options, compute_seed
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
+from swarm.edge.deadlines import measure_deadline_s, try_model
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
     LocalSwarm,
@@ -61,40 +50,13 @@ from swarm.edge.local import (
 from swarm.edge.model_host import ModelHost
 from swarm.edge.past import Backing, Past
 from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
-from swarm.edge.peer_process import MODEL_THREADS
 from swarm.edge.process_swarm import open_process_swarm
 from swarm.edge.report import RoundReport, create_report
 from swarm.edge.store import open_asyncio_loop
 from swarm.edge.tuning import tune_collector
 
-PEERS_DEFAULT = 5
-DEADLINE_S_MIN = 60.0
-DEADLINE_S_MAX = 900.0
-DEADLINE_MARGIN = 4.0  # times the measured need: machines are shared, and models say more than expected
-MEASURED_TOKENS = 8
-PASSES_PER_CALL = 12  # tokens that judging one pair costs, about: two short texts behind a cached prompt
-PASSES_PER_COMPARISON = 30  # the same for one prompt that shows a pair: some 200 tokens, run side by side
 ANSWER_SHARE, BALLOT_SHARE, REVEAL_SHARE = 0.45, 0.12, 0.03  # of the deadline; with 3 ballot steps .93 in all
 PROMPTED_ANSWER_SHARE, PROMPTED_BALLOT_SHARE = 0.15, 0.22  # where judging takes longer than answering
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskOptions:
-    """How to ask. None takes the default that fits the swarm.
-
-    A swarm that `keeps_standing` weighs its judges by the rounds before; else all weigh the same for ever.
-    """
-
-    peers: int = PEERS_DEFAULT
-    model: str = "embedded"
-    judge: str = AUTOMATIC
-    seed: str | None = None
-    calls: int | None = None
-    deadline_s: float | None = None
-    tokens_max: int = DEFAULT_MAX_TOKENS
-    temperature_milli: int = DEFAULT_TEMPERATURE_MILLI
-    in_processes: bool = False
-    keeps_standing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,78 +167,6 @@ class LocalAsker:
         return sign_question(question, self.swarm.asker, network)
 
 
-def check_options(options: AskOptions) -> None:
-    """Refuse what cannot work before anything is loaded.
-
-    Raises:
-        ConfigError: A value is out of bounds; the message says which and why.
-    """
-    create_local_keys(peers=options.peers, seed=bytes(32))
-    bounds = (
-        ("--calls", options.calls, CALLS_MIN, CALLS_MAX),
-        ("--max-tokens", options.tokens_max, 1, TOKENS_MAX),
-        ("--temperature in thousandths", options.temperature_milli, 0, TEMPERATURE_MILLI_MAX),
-    )
-    for name, got, low, high in bounds:
-        if got is not None and not low <= got <= high:
-            raise ConfigError(f"got {name} {got}, expected {low} to {high}")
-    if options.deadline_s is not None and not 1.0 <= options.deadline_s <= 86_400.0:
-        raise ConfigError(f"got --deadline {options.deadline_s:g}, expected 1 to 86400 seconds")
-    check_judge(options.judge)
-
-
-def check_judge(judge: str) -> None:
-    """Refuse a judge that no model could serve; whether the one at hand can is seen when it is open.
-
-    Raises:
-        ConfigError: It is neither `auto` nor a strategy.
-    """
-    if judge == AUTOMATIC:
-        return
-    try:
-        parse_strategy(judge)
-    except ModelError as exc:
-        raise ConfigError(f"--judge: {exc.message}", remedy=f"{exc.remedy}, or {AUTOMATIC}") from exc
-
-
-def compute_temperature_milli(temperature: float) -> int:
-    """Return a temperature in thousandths, which is what a question carries.
-
-    Raises:
-        ConfigError: It is no number, or out of bounds.
-    """
-    top = TEMPERATURE_MILLI_MAX / 1_000
-    if not (math.isfinite(temperature) and 0.0 <= temperature <= top):
-        raise ConfigError(f"got --temperature {temperature:g}, expected 0 to {top:g}")
-    return round(temperature * 1_000)
-
-
-def compute_seed(text: str) -> bytes:
-    """Return the secret seed that `--seed` names; bytes of the command line that are no text count too."""
-    return tagged_hash("seed-option", text.encode("utf-8", "surrogateescape"))
-
-
-def check_question_text(text: str) -> None:
-    """Refuse a question that no swarm takes.
-
-    Raises:
-        ConfigError: It is empty, too long, or holds bytes that are no text.
-    """
-    if not text.strip():
-        raise ConfigError("the question is empty", remedy='ask something: peerage ask "What is 7 times 12?"')
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError as exc:
-        raise ConfigError(
-            f"the question is not valid text (character {exc.start})", remedy="pass it as UTF-8"
-        ) from exc
-    if size > QUESTION_BYTES_MAX - 1_024:
-        raise ConfigError(
-            f"the question has {size} bytes, expected at most {QUESTION_BYTES_MAX - 1_024}",
-            remedy="shorten it; a local model reads a few thousand words at most",
-        )
-
-
 @asynccontextmanager
 async def open_local_asker(
     options: AskOptions,
@@ -313,7 +203,7 @@ async def open_local_asker(
         log = stack.enter_context(EventLog(paths.logs / f"{name}.jsonl", get_time_ms=get_wall_ms))
         if options.in_processes:
             await trio.to_thread.run_sync(ensure_model, options.model, note)
-            deadline_s = options.deadline_s or await _try_model(options, note)
+            deadline_s = options.deadline_s or await try_model(options, note)
             swarm = await stack.enter_async_context(
                 open_process_swarm(
                     keys,
@@ -379,119 +269,6 @@ async def watch_disks(log: EventLog, tolerated: int) -> None:
                 f"{halted} peers stopped, unable to keep what they sign ({event.fields['reason']})",
                 remedy=f"free space on that disk, or set {DATA_DIR_VARIABLE} to another directory",
             )
-
-
-async def _try_model(options: AskOptions, note: Callable[[str], None]) -> float:
-    """Open the model as a peer's process will, for as long as it takes to measure a deadline.
-
-    Raises:
-        ModelError: The model cannot be loaded.
-    """
-    model = await trio.to_thread.run_sync(
-        lambda: open_model(options.model, progress=note, threads=MODEL_THREADS)
-    )
-    return await measure_process_deadline_s(options, model, cores=get_cores())
-
-
-async def measure_process_deadline_s(
-    options: AskOptions, model: Model, *, cores: int, get_time_s: Callable[[], float] = time.monotonic
-) -> float:
-    """Return a deadline that fits peers in processes of their own, each with a model of its own.
-
-    One process is measured while the machine is idle. That several at once get less memory bandwidth each
-    is not measured; the margin is there for it.
-
-    Args:
-        options: How much will be generated and judged.
-        model: One peer's, opened with as many threads as a peer's process has.
-        cores: How many processes can run at once.
-        get_time_s: A clock that never goes back.
-    """
-    if model.info().is_simulated:
-        return DEADLINE_S_MIN
-    async with trio.open_nursery() as nursery:
-        host = ModelHost(model)
-        await nursery.start(host.run)
-        tokens_per_s = await measure_tokens_per_s(host, rows=1, get_time_s=get_time_s)
-        nursery.cancel_scope.cancel()
-    at_once = compute_at_once(peers=options.peers, cores=cores, device=model.info().device)
-    judge = resolve_strategy(options.judge, model.info())
-    return compute_deadline_s(options, judge, tokens_per_s=at_once * tokens_per_s)
-
-
-async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost) -> float:
-    """Return a deadline that fits peers who share one model in this process.
-
-    Args:
-        options: How much will be generated and judged.
-        model: Told apart by what it is: a scripted one needs no measuring.
-        host: Generates a few tokens, as a batch of all peers would.
-    """
-    if model.info().is_simulated:
-        return DEADLINE_S_MIN
-    tokens_per_s = await measure_tokens_per_s(host, rows=options.peers, get_time_s=time.monotonic)
-    judge = resolve_strategy(options.judge, model.info())
-    return compute_deadline_s(options, judge, tokens_per_s=tokens_per_s)
-
-
-async def measure_tokens_per_s(host: ModelHost, *, rows: int, get_time_s: Callable[[], float]) -> float:
-    """Return how many tokens a second a model generates, all rows together."""
-    await _generate_all(host, peers=rows, tokens=1)  # the first pass of a process is slow
-    started = get_time_s()
-    await _generate_all(host, peers=rows, tokens=MEASURED_TOKENS)
-    return rows * MEASURED_TOKENS / max(get_time_s() - started, 1e-3)
-
-
-def compute_passes(judge: JudgeStrategy) -> int:
-    """Return how many tokens' time judging one pair takes, about."""
-    match judge.kind:
-        case JudgeKind.LIKELIHOOD:
-            return PASSES_PER_CALL * judge.prompts
-        case JudgeKind.LETTERS:
-            return PASSES_PER_COMPARISON * ORDERS_BOTH
-        case JudgeKind.REASONING:
-            return (2 * PASSES_PER_COMPARISON + judge.tokens) * judge.orders
-        case _:
-            assert_never(judge.kind)
-
-
-def compute_deadline_s(options: AskOptions, judge: JudgeStrategy, *, tokens_per_s: float) -> float:
-    """Return a multiple of what a round needs, at least a minute.
-
-    Args:
-        options: How much will be generated and judged.
-        judge: How it will be judged.
-        tokens_per_s: What all peers together generate on this machine.
-    """
-    calls = options.calls or default_calls_per_peer(options.peers)
-    needed = options.peers * (options.tokens_max + calls * compute_passes(judge)) / tokens_per_s
-    return min(max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed), DEADLINE_S_MAX)
-
-
-def compute_at_once(*, peers: int, cores: int, device: str) -> int:
-    """Return how many peers' processes compute at full speed at once: one a core, one on a shared device."""
-    return min(peers, cores // MODEL_THREADS) if device == "cpu" else 1
-
-
-def get_cores() -> int:
-    """Return how many cores this process may use; where the system does not say, how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-async def _generate_all(host: ModelHost, *, peers: int, tokens: int) -> None:
-    async with trio.open_nursery() as nursery:
-        for index in range(peers):
-            request = GenerateRequest(
-                prompt=Prompt(prefix="", suffix="Question: How many?\nAnswer:"),
-                noise_seed=bytes(32),
-                seat_key=bytes([index]),
-                temperature_milli=1_000,
-                max_tokens=tokens,
-                stop=(),
-            )
-            nursery.start_soon(host.generate, request)
 
 
 def write_network(paths: Paths, network: Network) -> Path:

@@ -13,7 +13,8 @@ from models.contract import Model
 from models.scripted import ScriptedModel
 from ranking.canonical import default_calls_per_peer
 from sim_net.judging import Inverter, JudgingContext
-from swarm.edge.asking import Asked, AskOptions, LocalAsker
+from swarm.edge.ask_options import AskOptions
+from swarm.edge.asking import Asked, LocalAsker
 from swarm.edge.client import AskerClient, Progress
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (

@@ -12,17 +12,17 @@ from models.errors import ModelError
 from models.judges.strategy import LIKELIHOOD, parse_strategy
 from models.scripted import ScriptedModel
 from ranking.canonical import default_calls_per_peer
-from swarm.edge.asking import (
+from swarm.edge.ask_options import AskOptions
+from swarm.edge.asking import open_local_asker
+from swarm.edge.deadlines import (
     DEADLINE_MARGIN,
     DEADLINE_S_MAX,
     DEADLINE_S_MIN,
     PASSES_PER_CALL,
-    AskOptions,
     compute_at_once,
     compute_deadline_s,
     compute_passes,
     measure_process_deadline_s,
-    open_local_asker,
 )
 from swarm.edge.paths import Paths
 

@@ -14,7 +14,8 @@ from evaluation.store import CallStore
 from evaluation.task import Task
 from models.catalog import open_model
 from ranking.merge import canonical_key
-from swarm.edge.asking import Asked, AskOptions, open_local_asker
+from swarm.edge.ask_options import AskOptions
+from swarm.edge.asking import Asked, open_local_asker
 from swarm.edge.paths import Paths
 from tests.evaluation.kit import is_equal, make_swarm, make_task, make_tasks
 
