@@ -111,7 +111,7 @@ def _generate(
                 )
             except ModelError as exc:  # a question that no prompt can hold: the peer has no answer
                 found[peer, place, kind] = exc
-        results = models[spec].generate(list(requests.values()), has_shared_prefixes=True)
+        results = models[spec].generate(list(requests.values()))
         found |= dict(zip(requests, results, strict=True))
     return found
 

@@ -1,12 +1,12 @@
 """Which requests run together: a pure function of the requests, whatever is known already.
 
-Rows are sorted by prefix, so that a backend runs each prefix once. Where peers share a prefix over many
-questions a batch holds one prefix only: how it is computed then never depends on what ran before, to the last
-bit. Prefixes that occur once are packed, each whole.
+A prefix is in one batch only, or, where it has more rows than a batch holds, in batches of its own. How a
+backend computes it then never depends on where a run was interrupted, to the last bit.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 from models.batching import estimate_tokens
@@ -39,24 +39,43 @@ def get_context(request: Request) -> Prompt:
 
 
 def _count_columns(request: Request) -> int:
-    """Return the bytes to score, which no tokeniser splits into more tokens; 1 where none are."""
+    """Return the bytes to score, which no tokeniser splits into more tokens."""
     match request:
         case GenerateRequest():
-            return 1
+            return 0
         case ScoreRequest(continuation=text):
             return len(text.encode("utf-8", "surrogatepass"))
         case ChoiceRequest(options=options):
             return sum(len(text.encode("utf-8", "surrogatepass")) for text in options)
 
 
-def cut_batches(
-    requests: Sequence[Request], *, has_shared_prefixes: bool, bounds: Bounds = DEFAULT_BOUNDS
-) -> list[list[int]]:
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Requests that stay together, and what they take: all of one context, or of one prefix."""
+
+    indices: tuple[int, ...]
+    rows: int
+    tokens: int
+    columns: int
+
+    def join(self, other: "_Group") -> "_Group":
+        return _Group(
+            self.indices + other.indices,
+            self.rows + other.rows,
+            self.tokens + other.tokens,
+            max(self.columns, other.columns),
+        )
+
+    def is_within(self, bounds: Bounds) -> bool:
+        is_short = self.rows <= bounds.rows_max and self.tokens <= bounds.tokens_max
+        return is_short and self.rows * self.columns <= bounds.columns_max
+
+
+def cut_batches(requests: Sequence[Request], *, bounds: Bounds = DEFAULT_BOUNDS) -> list[list[int]]:
     """Cut requests into batches.
 
     Args:
         requests: All of one kind, those included whose results are known.
-        has_shared_prefixes: Whether prefixes come back in other batches and calls; then a batch has only one.
         bounds: Limits of a batch.
 
     Returns:
@@ -65,23 +84,48 @@ def cut_batches(
     contexts: dict[Prompt, list[int]] = {}
     for index, request in enumerate(requests):
         contexts.setdefault(get_context(request), []).append(index)
-    ordered = sorted(contexts, key=lambda prompt: (prompt.prefix, len(prompt.suffix), prompt.suffix))
-    batches: list[list[int]] = []
-    rows, tokens, columns, prefix = 0, 0, 0, ""
-    for prompt in ordered:
-        group = contexts[prompt]
-        group_rows = len(group) if isinstance(requests[group[0]], GenerateRequest) else 1
-        group_tokens = sum(estimate_tokens(requests[index]) for index in group)
-        group_columns = sum(_count_columns(requests[index]) for index in group)
-        is_full = (
-            rows + group_rows > bounds.rows_max
-            or tokens + group_tokens > bounds.tokens_max
-            or (rows + group_rows) * max(columns, group_columns) > bounds.columns_max
-            or (has_shared_prefixes and prompt.prefix != prefix)
-        )
-        if not batches or is_full:
-            batches.append([])
-            rows, tokens, columns, prefix = 0, 0, 0, prompt.prefix
-        batches[-1] += group
-        rows, tokens, columns = rows + group_rows, tokens + group_tokens, max(columns, group_columns)
+    prefixes: dict[str, list[_Group]] = {}
+    # Rows of like length run together, so that little is padded.
+    for prompt in sorted(contexts, key=_compute_place):
+        prefixes.setdefault(prompt.prefix, []).append(_make_group(requests, contexts[prompt]))
+    batches: list[_Group] = []
+    is_open = False
+    for groups in prefixes.values():
+        whole = reduce(_Group.join, groups)
+        if whole.is_within(bounds):
+            if is_open and batches[-1].join(whole).is_within(bounds):
+                batches[-1] = batches[-1].join(whole)
+            else:
+                batches.append(whole)
+            is_open = True
+            continue
+        batches += _pack(groups, bounds)
+        is_open = False
+    return [list(batch.indices) for batch in batches]
+
+
+def _compute_place(prompt: Prompt) -> tuple[int, str, int, str]:
+    return len(prompt.prefix), prompt.prefix, len(prompt.suffix), prompt.suffix
+
+
+def _make_group(requests: Sequence[Request], indices: Sequence[int]) -> _Group:
+    """Return the requests of one context; its scores share a row, its generations do not."""
+    own = [requests[index] for index in indices]
+    return _Group(
+        indices=tuple(indices),
+        rows=len(own) if isinstance(own[0], GenerateRequest) else 1,
+        tokens=sum(estimate_tokens(request) for request in own),
+        columns=sum(_count_columns(request) for request in own),
+    )
+
+
+def _pack(groups: Sequence[_Group], bounds: Bounds) -> list[_Group]:
+    """Pack the contexts of one prefix into batches of its own."""
+    batches = [groups[0]]
+    for group in groups[1:]:
+        joined = batches[-1].join(group)
+        if joined.is_within(bounds):
+            batches[-1] = joined
+        else:
+            batches.append(group)
     return batches

@@ -75,8 +75,8 @@ def compute_call_key(digest: bytes, request: Request) -> bytes:
             limits = (request.temperature_milli, request.max_tokens)
             stop = map(_encode, request.stop)
             return tagged_hash("evaluation-generate", digest, *_parts(prompt), *noise, *limits, *stop)
-        case ScoreRequest(context=context, continuation=text):
-            return tagged_hash("evaluation-score", digest, *_parts(context), _encode(text))
+        case ScoreRequest(context=context, continuation=text, state_layers=layers):
+            return tagged_hash("evaluation-score", digest, *_parts(context), _encode(text), *layers)
         case ChoiceRequest(context=context, options=options):
             return tagged_hash("evaluation-choose", digest, *_parts(context), *map(_encode, options))
 
@@ -95,16 +95,22 @@ class CachedModel:
     Args:
         info: What the model is.
         store: Where results are kept.
-        model: What answers; None reads only, and what is not known has failed.
+        open_fresh: Returns the model, in a state in which it has run nothing; None reads only, and what is
+            not known has failed.
         listener: Told after every batch.
     """
 
     def __init__(
-        self, *, info: ModelInfo, store: CallStore, model: Model | None, listener: Listener | None = None
+        self,
+        *,
+        info: ModelInfo,
+        store: CallStore,
+        open_fresh: Callable[[], Model] | None,
+        listener: Listener | None = None,
     ) -> None:
         self._info = info
         self._store = store
-        self._model = model
+        self._open_fresh = open_fresh
         self._listener = listener
         self._failures = 0
 
@@ -112,57 +118,51 @@ class CachedModel:
         """Return what the model is."""
         return self._info
 
-    def generate(
-        self, requests: Sequence[GenerateRequest], *, has_shared_prefixes: bool
-    ) -> list[Generation | ModelError]:
+    def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation | ModelError]:
         """Generate, or read what was generated.
+
+        A lot of requests begins on a fresh model: what a backend keeps of earlier prompts may change the last
+        bits of what it says, and must not depend on what was known already.
 
         Args:
             requests: Any number.
-            has_shared_prefixes: See `evaluation.batches.cut_batches`.
 
         Returns:
             One result per request, in order; an error is not kept, so that it is tried again next time.
 
         Raises:
-            ModelError: FAILURES_IN_A_ROW_MAX calls failed one after another.
+            ModelError: The model cannot be opened, or FAILURES_IN_A_ROW_MAX calls failed one after another.
             StoreError: The store cannot be read or written.
         """
-        run = None if self._model is None else self._model.generate
-        return self._run("generate", requests, run, Generation, has_shared_prefixes=has_shared_prefixes)
+        return self._run("generate", requests, lambda model: model.generate, Generation)
 
-    def score(
-        self, requests: Sequence[ScoreRequest], *, has_shared_prefixes: bool
-    ) -> list[Score | ModelError]:
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Score | ModelError]:
         """Score, or read what was scored; see `generate`."""
-        run = None if self._model is None else self._model.score
-        return self._run("score", requests, run, Score, has_shared_prefixes=has_shared_prefixes)
+        return self._run("score", requests, lambda model: model.score, Score)
 
-    def choose(
-        self, requests: Sequence[ChoiceRequest], *, has_shared_prefixes: bool
-    ) -> list[Choice | ModelError]:
+    def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice | ModelError]:
         """Choose, or read what was chosen; see `generate`."""
-        run = None if self._model is None else self._model.choose
-        return self._run("choose", requests, run, Choice, has_shared_prefixes=has_shared_prefixes)
+        return self._run("choose", requests, lambda model: model.choose, Choice)
 
     def _run(
         self,
         kind: str,
         requests: Sequence[Asked],
-        run: Callable[[Sequence[Asked]], list[Done]] | None,
+        get_run: Callable[[Model], Callable[[Sequence[Asked]], list[Done]]],
         result: type[Done],
-        *,
-        has_shared_prefixes: bool,
     ) -> list[Done | ModelError]:
         keys = [compute_call_key(self._info.digest, request) for request in requests]
         distinct = dict(zip(keys, requests, strict=True))
         unique, asked = list(distinct), list(distinct.values())
         done: dict[bytes, Done | ModelError] = {}
-        for place, batch in enumerate(cut_batches(asked, has_shared_prefixes=has_shared_prefixes)):
+        run: Callable[[Sequence[Asked]], list[Done]] | None = None
+        for place, batch in enumerate(cut_batches(asked)):
             batch_keys = [unique[index] for index in batch]
             known = self._store.find(batch_keys)
             done |= {key: msgspec.msgpack.decode(value, type=result) for key, value in known.items()}
             absent = [(unique[index], asked[index]) for index in batch if unique[index] not in known]
+            if absent and run is None and self._open_fresh is not None:
+                run = get_run(self._open_fresh())
             seconds = self._compute(kind, absent, run, done) if absent else 0.0
             if self._listener is not None:
                 self._listener(

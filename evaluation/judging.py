@@ -76,6 +76,10 @@ def create_judge(strategy: JudgeStrategy, models: Mapping[str, CachedModel]) -> 
 # -- scores a class ----------------------------------------------------------------------------------
 
 
+# Several judges score under one peer's prompt, which takes a while to make: requests by round and peer.
+_Known = dict[tuple[bytes, bytes], tuple[ScoreRequest, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class LikelihoodJudge:
     """Scores each class under the judge's own prompt and, where more are wanted, under others' too.
@@ -93,13 +97,14 @@ class LikelihoodJudge:
     ) -> list[Judgements | None]:
         """Score all classes; see `JudgeAll`."""
         scored: dict[tuple[int, int], list[list[Score | ModelError]]] = {}
+        known: _Known = {}
         specs = swarm.get_models()
         for spec in dict.fromkeys(specs):
             judges = [judge for judge in range(swarm.peers) if specs[judge] == spec]
             places = list(product(judges, range(len(answered))))
-            asked = [self._ask(keys, judge, answered[place]) for judge, place in places]
+            asked = [self._ask(keys, judge, answered[place], known) for judge, place in places]
             flat = [request for requests in asked for request in requests]
-            results = iter(self.models[spec].score(flat, has_shared_prefixes=True))
+            results = iter(self.models[spec].score(flat))
             for (judge, place), requests in zip(places, asked, strict=True):
                 row = [next(results) for _ in requests]
                 classes = max(1, len(answered[place].classes))
@@ -109,10 +114,15 @@ class LikelihoodJudge:
             for place, one in enumerate(answered)
         ]
 
-    def _ask(self, keys: LocalKeys, judge: int, one: Answered) -> tuple[ScoreRequest, ...]:
-        prompt_keys = _choose_keys(keys, judge, one, prompts=self.prompts)
-        texts = [candidate.text for candidate in one.classes]
-        return make_score_requests(make_conversation(one.asked.question), prompt_keys, texts)
+    def _ask(self, keys: LocalKeys, judge: int, one: Answered, known: _Known) -> tuple[ScoreRequest, ...]:
+        requests: list[ScoreRequest] = []
+        for key in _choose_keys(keys, judge, one, prompts=self.prompts):
+            place = (one.asked.round_id, key)
+            if place not in known:
+                texts = [candidate.text for candidate in one.classes]
+                known[place] = make_score_requests(make_conversation(one.asked.question), (key,), texts)
+            requests += known[place]
+        return tuple(requests)
 
 
 def _choose_keys(keys: LocalKeys, judge: int, one: Answered, *, prompts: int) -> tuple[bytes, ...]:
@@ -228,11 +238,10 @@ def _reply(model: CachedModel, calls: Sequence[Call]) -> list[Reply]:
     generates = [call for call in calls if isinstance(call, GenerateRequest)]
     scores = [call for call in calls if isinstance(call, ScoreRequest)]
     choices = [call for call in calls if isinstance(call, ChoiceRequest)]
-    # Each judge's prefix carries its nonce, so it comes once.
     rows = {
-        GenerateRequest: iter(list[Reply](model.generate(generates, has_shared_prefixes=False))),
-        ScoreRequest: iter(list[Reply](model.score(scores, has_shared_prefixes=False))),
-        ChoiceRequest: iter(list[Reply](model.choose(choices, has_shared_prefixes=False))),
+        GenerateRequest: iter(list[Reply](model.generate(generates))),
+        ScoreRequest: iter(list[Reply](model.score(scores))),
+        ChoiceRequest: iter(list[Reply](model.choose(choices))),
     }
     return [next(rows[type(call)]) for call in calls]
 

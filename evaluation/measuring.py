@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -29,7 +30,7 @@ MODEL_FACT: Final = "model:"
 
 @dataclass(slots=True)
 class Models:
-    """The models of a run by specification, each opened once; read back from the store where none is opened.
+    """The models of a run by specification; read back from the store where none is opened.
 
     Args:
         store: Where their calls and descriptions are kept.
@@ -40,8 +41,8 @@ class Models:
     store: CallStore
     open_one: OpenModel | None
     listener: Listener | None = None
-    _opened: dict[str, CachedModel] = field(default_factory=dict)
-    _models: dict[str, Model] = field(default_factory=dict)
+    _cached: dict[str, CachedModel] = field(default_factory=dict)
+    _unused: dict[str, Model] = field(default_factory=dict)
 
     def get(self, spec: str) -> CachedModel:
         """Return a model by its specification.
@@ -51,24 +52,31 @@ class Models:
             ConfigError: Nothing is opened, and the store does not know it.
             StoreError: The store cannot be read or written.
         """
-        if spec not in self._opened:
-            model = None if self.open_one is None else self._open(self.open_one, spec)
-            if model is None:
+        if spec not in self._cached:
+            open_one = self.open_one
+            if open_one is None:
                 info = self._read_info(spec)
             else:
-                info = model.info()
+                if spec not in self._unused:
+                    self._unused[spec] = open_one(spec)
+                info = self._unused[spec].info()
                 self.store.set_fact(MODEL_FACT + spec, msgspec.json.encode(info).decode())
-            self._opened[spec] = CachedModel(info=info, store=self.store, model=model, listener=self.listener)
-        return self._opened[spec]
+            self._cached[spec] = CachedModel(
+                info=info,
+                store=self.store,
+                open_fresh=None if open_one is None else partial(self._open_fresh, open_one, spec),
+                listener=self.listener,
+            )
+        return self._cached[spec]
 
     def with_store(self, store: CallStore) -> "Models":
-        """Return the same models, each opened once all the same, with their calls in another store."""
-        return Models(store=store, open_one=self.open_one, _models=self._models)
+        """Return the same models with their calls in another store."""
+        return Models(store=store, open_one=self.open_one, _unused=self._unused)
 
-    def _open(self, open_one: OpenModel, spec: str) -> Model:
-        if spec not in self._models:
-            self._models[spec] = open_one(spec)
-        return self._models[spec]
+    def _open_fresh(self, open_one: OpenModel, spec: str) -> Model:
+        """Return a model that has run nothing: the one opened last, if so, else another one."""
+        model = self._unused.pop(spec, None)
+        return open_one(spec) if model is None else model
 
     def _read_info(self, spec: str) -> ModelInfo:
         text = self.store.get_fact(MODEL_FACT + spec)

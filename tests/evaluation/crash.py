@@ -8,11 +8,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import evaluation.calls
 import evaluation.directory
 import evaluation.export
 import swarm.edge.paths
+from evaluation.batches import Bounds, cut_batches
 from evaluation.store import CallStore, StoredCall
 from swarm.cli.main import main
 
@@ -60,6 +63,7 @@ def crash_files(countdown: Countdown) -> None:
 
 if __name__ == "__main__":
     moment, count, plan, directory = sys.argv[1:]
+    evaluation.calls.cut_batches = partial(cut_batches, bounds=Bounds(rows_max=9))  # type: ignore[attr-defined]
     if moment == "writing":
         crash_files(Countdown(int(count)))
     else:

@@ -25,7 +25,7 @@ def evaluate(model: str, task: Task, directory: Path, *, tokens_max: int) -> tup
     keys = create_keys(swarm)
     opened = open_model(model, progress=lambda _: None)
     with CallStore(directory / "calls.sqlite3") as store:
-        cached = {model: CachedModel(info=opened.info(), store=store, model=opened)}
+        cached = {model: CachedModel(info=opened.info(), store=store, open_fresh=lambda: opened)}
         (found,) = answer_all(swarm, keys, ask_tasks(swarm, keys, [task]), models=cached, grade=is_equal)
     return found.classes
 

@@ -57,7 +57,10 @@ def store(tmp_path: Path) -> Iterator[CallStore]:
 
 def make_cached(store: CallStore, model: Counting | None = None) -> tuple[CachedModel, list[BatchDone]]:
     told: list[BatchDone] = []
-    return CachedModel(info=ScriptedModel().info(), store=store, model=model, listener=told.append), told
+    open_fresh = None if model is None else lambda: model
+    return CachedModel(
+        info=ScriptedModel().info(), store=store, open_fresh=open_fresh, listener=told.append
+    ), told
 
 
 def make_requests(*suffixes: str) -> list[GenerateRequest]:
@@ -67,21 +70,21 @@ def make_requests(*suffixes: str) -> list[GenerateRequest]:
 def test_the_same_call_is_made_once_and_gives_the_same(store: CallStore) -> None:
     model = Counting()
     cached, told = make_cached(store, model)
-    first = cached.generate([*make_requests("a", "b"), *make_requests("a")], has_shared_prefixes=True)
+    first = cached.generate([*make_requests("a", "b"), *make_requests("a")])
     assert model.asked == 2
     assert first[0] == first[2]
     again, _ = make_cached(store)
-    assert again.generate([*make_requests("a", "b"), *make_requests("a")], has_shared_prefixes=True) == first
+    assert again.generate([*make_requests("a", "b"), *make_requests("a")]) == first
     assert [(one.computed, one.done, one.total, one.is_first) for one in told] == [(2, 2, 2, True)]
 
 
 def test_all_kinds_come_back_as_they_were(store: CallStore) -> None:
     cached, _ = make_cached(store, Counting())
-    scores = cached.score([SCORE], has_shared_prefixes=True)
-    choices = cached.choose([CHOOSE], has_shared_prefixes=True)
+    scores = cached.score([SCORE])
+    choices = cached.choose([CHOOSE])
     reread, _ = make_cached(store)
-    assert reread.score([SCORE], has_shared_prefixes=True) == scores == [Score(logprob=-math.inf, tokens=1)]
-    assert reread.choose([CHOOSE], has_shared_prefixes=True) == choices
+    assert reread.score([SCORE]) == scores == [Score(logprob=-math.inf, tokens=1)]
+    assert reread.choose([CHOOSE]) == choices
 
 
 def test_a_log_probability_that_is_not_known_stays_so(store: CallStore) -> None:
@@ -89,11 +92,9 @@ def test_a_log_probability_that_is_not_known_stays_so(store: CallStore) -> None:
         def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
             return [replace(one, logprob=math.nan, counted_tokens=3) for one in super().generate(requests)]
 
-    cached = CachedModel(info=Silent().info(), store=store, model=Silent())
-    cached.generate([GENERATE], has_shared_prefixes=True)
-    (found,) = CachedModel(info=Silent().info(), store=store, model=None).generate(
-        [GENERATE], has_shared_prefixes=True
-    )
+    cached = CachedModel(info=Silent().info(), store=store, open_fresh=Silent)
+    cached.generate([GENERATE])
+    (found,) = CachedModel(info=Silent().info(), store=store, open_fresh=None).generate([GENERATE])
     assert isinstance(found, Generation)
     assert math.isnan(found.logprob)
     assert found.token_count == 3
@@ -101,30 +102,46 @@ def test_a_log_probability_that_is_not_known_stays_so(store: CallStore) -> None:
 
 def test_one_bad_request_fails_alone_and_is_asked_again(store: CallStore) -> None:
     cached, _ = make_cached(store, Counting())
-    results = cached.generate(make_requests("a", "bad", "c"), has_shared_prefixes=True)
+    results = cached.generate(make_requests("a", "bad", "c"))
     assert [isinstance(result, ModelError) for result in results] == [False, True, False]
     model = Counting()
     again, _ = make_cached(store, model)
-    again.generate(make_requests("a", "bad", "c"), has_shared_prefixes=True)
+    again.generate(make_requests("a", "bad", "c"))
     assert model.asked == 0  # the bad one was refused once more, the others were known
 
 
 def test_a_model_that_keeps_failing_stops_the_run(store: CallStore) -> None:
     cached, _ = make_cached(store, Counting())
     few = make_requests(*(f"bad {index}" for index in range(FAILURES_IN_A_ROW_MAX - 1)))
-    cached.generate(few, has_shared_prefixes=True)
-    cached.generate(make_requests("fine"), has_shared_prefixes=True)
-    cached.generate(few, has_shared_prefixes=True)
+    cached.generate(few)
+    cached.generate(make_requests("fine"))
+    cached.generate(few)
     with pytest.raises(ModelError, match="calls in a row have failed, the last one with: refused") as caught:
-        cached.generate(make_requests("bad"), has_shared_prefixes=True)
+        cached.generate(make_requests("bad"))
     assert caught.value.remedy == "ask better"
 
 
 def test_without_a_model_what_is_not_known_has_failed(store: CallStore) -> None:
     cached, told = make_cached(store)
-    results = cached.generate(make_requests(*(f"{i}" for i in range(100))), has_shared_prefixes=True)
+    results = cached.generate(make_requests(*(f"{i}" for i in range(100))))
     assert all(isinstance(result, ModelError) for result in results)
     assert all(one.computed == 0 for one in told)
+
+
+def test_every_lot_begins_on_a_model_that_has_run_nothing(store: CallStore) -> None:
+    opened: list[Counting] = []
+
+    def open_fresh() -> Counting:
+        opened.append(Counting())
+        return opened[-1]
+
+    cached = CachedModel(info=ScriptedModel().info(), store=store, open_fresh=open_fresh)
+    cached.generate(make_requests(*(f"{'x' * index}" for index in range(1, 200))))
+    assert [model.asked for model in opened] == [199]
+    cached.score([SCORE])
+    assert [model.asked for model in opened] == [199, 1]
+    cached.generate(make_requests("x"))
+    assert len(opened) == 2  # what is known needs no model
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,17 @@ def store(tmp_path: Path) -> Iterator[CallStore]:
         yield opened
 
 
+def _get(model: Model) -> Model:
+    return model
+
+
 def judge(
     swarm: SwarmPlan, store: CallStore, models: dict[str, Model], *, tasks: int = 4
 ) -> tuple[list[Answered], list[Judgements | None]]:
     keys = create_keys(swarm)
     cached = {
-        spec: CachedModel(info=model.info(), store=store, model=model) for spec, model in models.items()
+        spec: CachedModel(info=model.info(), store=store, open_fresh=partial(_get, model))
+        for spec, model in models.items()
     }
     answered = answer_all(
         swarm, keys, ask_tasks(swarm, keys, make_tasks(tasks)), models=cached, grade=is_equal

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import evaluation.calls
 from consensus.errors import ConfigError
+from evaluation.batches import Bounds, cut_batches
 from evaluation.directory import RunDirectory, create_directory
 from evaluation.export import COLUMNS
 from evaluation.running import Listeners, Progress, Results, execute, report
@@ -27,6 +30,7 @@ from models.contract import (
 from models.errors import ModelError
 from models.scripted import ScriptedModel
 from swarm.cli.main import main
+from tests.evaluation.crash import Countdown
 
 ROOT = Path(__file__).parents[2]
 PLAN = """
@@ -61,21 +65,25 @@ sizes = [3]
 """
 
 
+@pytest.fixture(autouse=True)
+def _batches_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation.calls, "cut_batches", partial(cut_batches, bounds=Bounds(rows_max=9)))
+
+
 class Touchy(ScriptedModel):
     """A model whose last bits depend on its batches and on how its prefixes were first run, as real ones' do.
 
     Args:
-        calls_max: Then it is interrupted.
+        countdown: Calls until an interruption, shared by all models of a run.
     """
 
-    def __init__(self, calls_max: int = 10**9) -> None:
+    def __init__(self, countdown: Countdown) -> None:
         super().__init__(accuracy=0.5)
-        self.calls_left = calls_max
+        self.countdown = countdown
         self.prefixes: dict[str, str] = {}
 
     def compute_noise(self, prompts: Sequence[Prompt], *, rest: str) -> list[float]:
-        self.calls_left -= 1
-        if self.calls_left < 0:
+        if self.countdown.is_over():
             raise KeyboardInterrupt
         absent = sorted({prompt.prefix for prompt in prompts if prompt.prefix not in self.prefixes})
         self.prefixes |= dict.fromkeys(absent, hashlib.sha256(repr(absent).encode()).hexdigest())
@@ -121,7 +129,8 @@ def make_directory(root: Path, text: str = PLAN) -> RunDirectory:
 
 
 def open_touchy(calls_max: int = 10**9) -> Callable[[str], Model]:
-    return lambda _: Touchy(calls_max)
+    countdown = Countdown(calls_max + 1)
+    return lambda _: Touchy(countdown)
 
 
 def read_results(root: Path) -> Mapping[str, bytes]:
