@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,7 +17,6 @@ from models.contract import (
     Generation,
     Model,
     ModelInfo,
-    Prompt,
     Score,
     ScoreRequest,
 )
@@ -62,31 +61,23 @@ Listener = Callable[[BatchDone], None]
 def compute_call_key(digest: bytes, request: Request) -> bytes:
     """Return the SHA-256 of everything that a call's result depends on.
 
-    At temperature 0 no noise is drawn, so that seeds and seats play no part.
+    At temperature 0 no noise is drawn, so that seeds and seats play no part. A field at its default is left
+    out: one that requests get later changes no key of before.
 
     Args:
         digest: Of the model.
         request: Any.
     """
-    match request:
-        case GenerateRequest(prompt=prompt):
-            is_greedy = request.temperature_milli == 0
-            noise = (b"", b"") if is_greedy else (request.noise_seed, request.seat_key)
-            limits = (request.temperature_milli, request.max_tokens)
-            stop = map(_encode, request.stop)
-            return tagged_hash("evaluation-generate", digest, *_parts(prompt), *noise, *limits, *stop)
-        case ScoreRequest(context=context, continuation=text, state_layers=layers):
-            return tagged_hash("evaluation-score", digest, *_parts(context), _encode(text), *layers)
-        case ChoiceRequest(context=context, options=options):
-            return tagged_hash("evaluation-choose", digest, *_parts(context), *map(_encode, options))
-
-
-def _parts(prompt: Prompt) -> tuple[bytes, bytes]:
-    return _encode(prompt.prefix), _encode(prompt.suffix)
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    if isinstance(request, GenerateRequest) and request.temperature_milli == 0:
+        request = replace(request, noise_seed=b"", seat_key=b"")
+    given = [(one.name, getattr(request, one.name), one.default) for one in fields(request)]
+    parts = [
+        part
+        for name, value, default in given
+        if value != default
+        for part in (name.encode("ascii"), msgspec.msgpack.encode(value))
+    ]
+    return tagged_hash(f"evaluation-{type(request).__name__}", digest, *parts)
 
 
 class CachedModel:

@@ -72,12 +72,12 @@ def _list_judge_calls(strategy: JudgeStrategy) -> list[tuple[str, int]]:
     """Return calls a judge and question, by kind."""
     both_ways = CLASSES_GUESSED * (CLASSES_GUESSED - 1)
     match strategy.kind:
-        case JudgeKind.LIKELIHOOD:
-            return [("score", CLASSES_GUESSED)]
         case JudgeKind.LETTERS:
             return [("choose", both_ways)]
         case JudgeKind.REASONING:
             return [("generate", both_ways), ("choose", both_ways)]
+        case _:  # the others score texts
+            return [("score", CLASSES_GUESSED)]
 
 
 class Forecast:
@@ -152,7 +152,7 @@ def measure_rates(plan: Plan, tasks: Sequence[Task], models: Models) -> dict[Cal
     count = min(len(tasks), WARM_UP_TASKS_MAX)
     sample = tasks[:: len(tasks) // count][:count]
     with tempfile.TemporaryDirectory() as directory, CallStore(Path(directory) / "warm-up.sqlite3") as store:
-        trial = models.with_store(store)
+        trial = models.make_trial(store)
         for swarm in plan.swarms:
             specs = swarm.get_models()
             for spec in dict.fromkeys(specs):

@@ -69,9 +69,17 @@ class Models:
             )
         return self._cached[spec]
 
-    def with_store(self, store: CallStore) -> "Models":
-        """Return the same models with their calls in another store."""
-        return Models(store=store, open_one=self.open_one, _unused=self._unused)
+    def make_trial(self, store: CallStore) -> "Models":
+        """Return the same models for a trial: calls in another store, and each opened once, fresh or not."""
+        open_one, opened = self.open_one, dict[str, Model]()
+        assert open_one is not None, "a trial computes"
+
+        def open_once(spec: str) -> Model:
+            if spec not in opened:
+                opened[spec] = self._open_fresh(open_one, spec)
+            return opened[spec]
+
+        return Models(store=store, open_one=open_once)
 
     def _open_fresh(self, open_one: OpenModel, spec: str) -> Model:
         """Return a model that has run nothing: the one opened last, if so, else another one."""
@@ -95,11 +103,17 @@ def open_for_tasks(tasks: Sequence[Task], *, note: Callable[[str], None]) -> Ope
         note: Called with one line for people at each stage.
     """
     answers = {as_line(task.text): task.truth for task in tasks}
+    seen: list[str] = []
+
+    def note_once(text: str) -> None:
+        if text not in seen:  # a model is opened again for every lot of calls
+            seen.append(text)
+            note(text)
 
     def open_one(spec: str) -> Model:
         if spec.partition(":")[0] == SCRIPTED_NAME:
             return parse_scripted(spec, answers=answers)
-        return open_model(spec, progress=note)
+        return open_model(spec, progress=note_once)
 
     return open_one
 
