@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 CHOICE_OPTIONS_MAX = 16
+STATE_LAYERS_MAX = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +93,14 @@ class ScoreRequest:
     Args:
         context: What comes before it; must not be empty.
         continuation: The text to score, tokenised apart from the context; empty scores 0.
+        state_layers: After which layers, from 1, the hidden state at the continuation's last token is wanted
+            too: none, or up to STATE_LAYERS_MAX, distinct and rising; only with a continuation. It comes out
+            of the pass that scores, so a score and a state of one text cost one call.
     """
 
     context: Prompt
     continuation: str
+    state_layers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +110,13 @@ class Score:
     Args:
         logprob: Sum of the tokens' log-probabilities, nats.
         tokens: Number of tokens summed over.
+        states: One a layer asked for, in order: the residual stream after it (after the last layer
+            normalised, as its readers get it), `(width,) float32` values.
     """
 
     logprob: float
     tokens: int
+    states: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +165,7 @@ class ModelInfo:
         has_logprobs: Whether `score` works.
         has_choices: Whether `choose` works.
         is_digest_declared: Whether the digest rests on a server's word alone, its weights being out of reach.
+        layers: After how many layers `score` gives hidden states; 0 where it gives none.
     """
 
     name: str
@@ -169,6 +178,12 @@ class ModelInfo:
     has_logprobs: bool
     has_choices: bool
     is_digest_declared: bool = False
+    layers: int = 0
+
+    @property
+    def has_states(self) -> bool:
+        """Whether `score` gives hidden states."""
+        return self.layers > 0
 
     @property
     def is_simulated(self) -> bool:
@@ -208,7 +223,8 @@ class Model(Protocol):
             One score per request, in order.
 
         Raises:
-            ModelError: A context is empty or too long, or the run failed.
+            ModelError: A context is empty or too long, hidden states are asked for that there are not
+                (`has_states`), or the run failed.
         """
         ...
 

@@ -39,6 +39,7 @@ from models.openai_wire import (
     make_inert,
     read_echo,
 )
+from models.states import check_states
 
 # No token of a tokenizer in use stands for more bytes than this on average over a prompt.
 BYTES_PER_TOKEN_MAX = 16
@@ -111,6 +112,7 @@ class OpenAIModel:
         as the continuation's.
         """
         self._server.begin()
+        check_states(requests, self._info)
         if requests and not self._info.has_logprobs:
             raise ModelError(
                 f"{self._info.name} on {self._info.device} gives no log-probabilities of a prompt",

@@ -23,11 +23,14 @@ from models.contract import (
 )
 from models.errors import ModelError
 from models.prompts import CANDIDATE, get_labelled_texts
+from models.states import check_states
 
 SCRIPTED_NAME = "scripted"
 CONTEXT_TOKENS = 4_096
 DISTRACTORS = 3
 TOKEN_LOGPROB = -0.5
+LAYERS = 3
+STATE_WIDTH = 8
 # Judge accuracies are reached through a normal quantile, which has none at 0 and 1.
 JUDGE_ACCURACY_MARGIN = 1e-9
 LATENCY_S_MAX = 3_600.0
@@ -141,6 +144,7 @@ class ScriptedModel:
             has_replayable_sampling=True,
             has_logprobs=True,
             has_choices=True,
+            layers=LAYERS,
         )
 
     def interrupt(self) -> None:
@@ -155,7 +159,12 @@ class ScriptedModel:
         return results
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
-        """Score each continuation; see `Model.score`."""
+        """Score each continuation; see `Model.score`.
+
+        A state is STATE_WIDTH unit normals by hash, the first of them shifted where the text is right, by as
+        much as its score: independent of the score, it tells as much.
+        """
+        check_states(requests, self.info())
         self._is_interrupted.clear()
         results = [self._score_one(request) for request in requests]
         self._wait()
@@ -209,11 +218,21 @@ class ScriptedModel:
         tokens = len(request.continuation.split())
         _check_context(request.context, tokens)
         text = request.continuation.strip()
-        if not text:
-            return Score(logprob=0.0, tokens=0)
         truth = self.get_truth(get_question(request.context))
+        states = tuple(
+            self._draw_state(layer, request.context, text, is_right=text == truth)
+            for layer in request.state_layers
+        )
+        if not text:
+            return Score(logprob=0.0, tokens=0, states=states)
         merit = self._draw_merit("score", request.context, text, is_right=text == truth)
-        return Score(logprob=merit - 10.0, tokens=tokens)
+        return Score(logprob=merit - 10.0, tokens=tokens, states=states)
+
+    def _draw_state(self, layer: int, context: Prompt, text: str, *, is_right: bool) -> tuple[float, ...]:
+        return tuple(
+            self._draw_merit(f"state-{layer}-{place}", context, text, is_right=is_right and place == 0)
+            for place in range(STATE_WIDTH)
+        )
 
     def _choose_one(self, request: ChoiceRequest) -> Choice:
         check_choice_request(request)

@@ -30,6 +30,7 @@ from models.devices import choose_device
 from models.errors import ModelError
 from models.kv_rows import LayerState, Layout, Prefix, PrefixCache, Row, compute_layout
 from models.sampling import sample_token
+from models.states import check_states
 from models.tokens import PlainTokenizer
 from models.transformers_quiet import quiet_transformers
 from models.weights import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, compute_weights_digest
@@ -68,10 +69,28 @@ class _Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Branch:
-    """One continuation of a packed row, and which request it answers."""
+    """One continuation of a packed row, which request it answers, and whose layers' states that wants."""
 
     index: int
     tokens: list[int]
+    layers: tuple[int, ...]
+
+    @property
+    def run(self) -> list[int]:
+        """Tokens to run: the last one predicts nothing that is asked for, but may have a state that is."""
+        return self.tokens if self.layers else self.tokens[:-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """What a pass gives: logits, and the states after every layer where they were wanted.
+
+    Both end in the branches' columns: `(rows, 1 + branch columns, vocab) float32`, and a layer
+    `(rows, queries, width) float32`, the embeddings first.
+    """
+
+    logits: Tensor
+    states: tuple[Tensor, ...]
 
 
 @dataclass(slots=True)
@@ -138,6 +157,7 @@ class TransformersModel:
             has_replayable_sampling=True,
             has_logprobs=True,
             has_choices=True,
+            layers=int(config.num_hidden_layers),
         )
         self._is_interrupted = threading.Event()
 
@@ -164,11 +184,13 @@ class TransformersModel:
 
         Continuations of one context share a row and are masked from each other, so the context runs once.
         """
+        check_states(requests, self._info)
         with self._running():
             grouped: dict[Prompt, list[_Branch]] = {}
             for index, request in enumerate(requests):
                 tokens = self._tokenizer.encode(request.continuation)
-                grouped.setdefault(request.context, []).append(_Branch(index=index, tokens=tokens))
+                branch = _Branch(index=index, tokens=tokens, layers=request.state_layers)
+                grouped.setdefault(request.context, []).append(branch)
             packed: list[tuple[_Context, list[_Branch]]] = []
             for prompt, branches in grouped.items():
                 context = self._tokenise(prompt, max(len(branch.tokens) for branch in branches))
@@ -245,7 +267,7 @@ class TransformersModel:
             [Row(prefix=prefixes[c.prefix_text], suffix=c.suffix) for c in contexts], self._device
         )
         cache = _build_cache(layout.past)
-        logits = self._forward(self._generating, layout, cache)[:, -1]
+        logits = self._forward(self._generating, layout, cache).logits[:, -1]
         valid, positions = layout.valid, layout.positions[:, -1]
         rows = [
             _Decoding(request, context.tokens) for request, context in zip(requests, contexts, strict=True)
@@ -272,7 +294,7 @@ class TransformersModel:
                 valid=valid,
                 branch_columns=0,
             )
-            logits = self._forward(self._generating, step, cache)[:, -1]
+            logits = self._forward(self._generating, step, cache).logits[:, -1]
         return [row.result for row in rows if row.result is not None]
 
     def _choose_tokens(self, rows: Sequence[_Decoding], logits: Tensor) -> None:
@@ -308,28 +330,33 @@ class TransformersModel:
     def _score_pass(self, packed: Sequence[tuple[_Context, list[_Branch]]]) -> dict[int, Score]:
         prefixes = self._run_prefixes(self._scoring, [context for context, _ in packed])
         rows = [
-            # The last token of a branch predicts nothing that is asked for.
             Row(
                 prefix=prefixes[context.prefix_text],
                 suffix=context.suffix,
-                branches=tuple(branch.tokens[:-1] for branch in branches),
+                branches=tuple(branch.run for branch in branches),
             )
             for context, branches in packed
         ]
         layout = compute_layout(rows, self._device)
-        logits = self._forward(self._scoring, layout, _build_cache(layout.past))
+        passed = self._forward(
+            self._scoring,
+            layout,
+            _build_cache(layout.past),
+            wants_states=any(branch.layers for _, branches in packed for branch in branches),
+        )
         scores = {}
         for index, (_, branches) in enumerate(packed):
             start = 1
             for branch in branches:
-                inner = max(len(branch.tokens) - 1, 0)
                 # Column 0 is the end of the context and predicts the first token of every branch.
-                columns = [0, *range(start, start + inner)][: len(branch.tokens)]
-                start += inner
-                predicted = torch.log_softmax(logits[index, columns], dim=-1)
+                columns = [0, *range(start, start + len(branch.run))][: len(branch.tokens)]
+                start += len(branch.run)
+                predicted = torch.log_softmax(passed.logits[index, columns], dim=-1)
                 targets = torch.tensor(branch.tokens, device=self._device, dtype=torch.int64)
                 logprob = predicted.gather(1, targets[:, None]).sum(dtype=torch.float64)
-                scores[branch.index] = Score(logprob=float(logprob), tokens=len(branch.tokens))
+                end = start - 2 - layout.branch_columns  # its last token, counted back from the last column
+                states = tuple(tuple(passed.states[layer][index, end].tolist()) for layer in branch.layers)
+                scores[branch.index] = Score(logprob=float(logprob), tokens=len(branch.tokens), states=states)
         return scores
 
     def _run_prefixes(self, weights: _Weights, contexts: Sequence[_Context]) -> dict[str, Prefix]:
@@ -353,8 +380,10 @@ class TransformersModel:
             weights.prefixes.add(text, found[text])
         return found
 
-    def _forward(self, weights: _Weights, layout: Layout, cache: DynamicCache) -> Tensor:
-        """Run one pass, growing `cache`; return `(rows, 1 + branch columns, vocab) float32` logits."""
+    def _forward(
+        self, weights: _Weights, layout: Layout, cache: DynamicCache, *, wants_states: bool = False
+    ) -> _Passed:
+        """Run one pass, growing `cache`."""
         if self._is_interrupted.is_set():
             raise ModelError("the model call was given up")
         output = weights.model(
@@ -364,9 +393,12 @@ class TransformersModel:
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=layout.branch_columns + 1,
+            output_hidden_states=wants_states,
         )
         logits: Tensor = output.logits
-        return logits.float()
+        return _Passed(
+            logits=logits.float(), states=tuple(output.hidden_states or ()) if wants_states else ()
+        )
 
 
 def _load(directory: Path, dtype: torch.dtype) -> PreTrainedModel:

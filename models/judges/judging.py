@@ -7,6 +7,7 @@ from models.contract import ChoiceRequest, GenerateRequest, Model, ScoreRequest
 from models.errors import ModelError
 from models.judges.letters import judge_by_letters
 from models.judges.likelihood import judge_by_likelihood
+from models.judges.probe import judge_by_probe
 from models.judges.reasoning import judge_by_reasoning
 from models.judges.strategy import JudgeKind, JudgeStrategy
 from models.judges.task import Call, JudgedPairs, JudgeTask, Judging, Reply
@@ -24,6 +25,9 @@ def start_judging(strategy: JudgeStrategy, task: JudgeTask) -> Judging:
             return judge_by_letters(task)
         case JudgeKind.REASONING:
             return judge_by_reasoning(task, tokens=strategy.tokens, orders=strategy.orders)
+        case JudgeKind.PROBE:
+            assert strategy.probe is not None, "a probe judge has its probe"
+            return judge_by_probe(task, strategy.probe)
         case _:
             assert_never(strategy.kind)
 

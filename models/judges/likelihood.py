@@ -23,7 +23,9 @@ from models.prompts import Message, answer_prompt, as_line
 _PROMPTS_TAG = b"peerage/1/judge-prompts\x00"
 
 
-def judge_request(messages: Sequence[Message], peer_key: bytes, candidate: str) -> ScoreRequest:
+def judge_request(
+    messages: Sequence[Message], peer_key: bytes, candidate: str, *, state_layers: tuple[int, ...] = ()
+) -> ScoreRequest:
     """Ask how probable one candidate is as the judge's own answer.
 
     The line break after the answer is scored too: without it "8" could never lose against "84".
@@ -32,6 +34,7 @@ def judge_request(messages: Sequence[Message], peer_key: bytes, candidate: str) 
         messages: The conversation; the last one is the user's question.
         peer_key: The key that chooses the examples: the judge's own, or another peer's.
         candidate: A peer's answer, put on one line.
+        state_layers: After which layers the state at that line break is wanted too.
 
     Returns:
         The request; requests under one key share their context.
@@ -39,7 +42,11 @@ def judge_request(messages: Sequence[Message], peer_key: bytes, candidate: str) 
     Raises:
         ModelError: The conversation does not end in a question.
     """
-    return ScoreRequest(context=answer_prompt(messages, peer_key), continuation=f" {as_line(candidate)}\n")
+    return ScoreRequest(
+        context=answer_prompt(messages, peer_key),
+        continuation=f" {as_line(candidate)}\n",
+        state_layers=state_layers,
+    )
 
 
 def outcome_q16(left: Score, right: Score) -> int:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from pathlib import Path
 from types import MappingProxyType
 
 from models.contract import ModelInfo
 from models.errors import ModelError
+from models.probe import Probe, read_probe
 
 AUTOMATIC = "auto"
 PROMPTS_MAX = 4  # beyond it the study saw no gain (research notes, second experiment)
@@ -21,6 +23,7 @@ class JudgeKind(Enum):
     LIKELIHOOD = "likelihood"
     LETTERS = "letters"
     REASONING = "reasoning"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +35,14 @@ class JudgeStrategy:
         prompts: Likelihood: under how many peers' examples a text is scored, 1..PROMPTS_MAX.
         tokens: Reasoning: most tokens of the rationale, TOKENS_MIN..TOKENS_MAX.
         orders: Reasoning: 2 to show a pair both ways round, 1 to show it as it was dealt.
+        probe: Probe: what was learnt; None for every other kind.
     """
 
     kind: JudgeKind
     prompts: int = 1
     tokens: int = TOKENS_DEFAULT
     orders: int = ORDERS_BOTH
+    probe: Probe | None = None
 
 
 LIKELIHOOD = JudgeStrategy(kind=JudgeKind.LIKELIHOOD)
@@ -50,19 +55,25 @@ PARAMETERS: Mapping[JudgeKind, Mapping[str, tuple[int, int]]] = MappingProxyType
         JudgeKind.REASONING: MappingProxyType(
             {"tokens": (TOKENS_MIN, TOKENS_MAX), "orders": (1, ORDERS_BOTH)}
         ),
+        JudgeKind.PROBE: MappingProxyType({}),
     }
 )
-KNOWN = f"likelihood, likelihood:prompts={PROMPTS_MAX}, letters, reasoning, reasoning:tokens=80,orders=1"
+KNOWN = (
+    f"likelihood, likelihood:prompts={PROMPTS_MAX}, letters, reasoning, reasoning:tokens=80,orders=1, "
+    "probe:FILE"
+)
 
 
 def parse_strategy(text: str) -> JudgeStrategy:
     """Read a strategy.
 
     Args:
-        text: A kind, and after a colon any of its parameters: `likelihood:prompts=4`.
+        text: A kind, and after a colon any of its parameters: `likelihood:prompts=4`; after `probe:` the path
+            of the probe's file, which is read.
 
     Raises:
-        ModelError: The kind or a parameter is unknown, given twice, or out of its bounds.
+        ModelError: The kind or a parameter is unknown, given twice, or out of its bounds; or the probe cannot
+            be read.
     """
     name, colon, tail = text.partition(":")
     kinds = {kind.value: kind for kind in JudgeKind}
@@ -71,6 +82,10 @@ def parse_strategy(text: str) -> JudgeStrategy:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ModelError(f"no judge is called {name!r}", remedy=f"{hint}known: {KNOWN}")
     kind = kinds[name]
+    if kind is JudgeKind.PROBE:
+        if not tail:
+            raise ModelError(f"{text!r} names no file", remedy="write probe:FILE")
+        return JudgeStrategy(kind=kind, probe=read_probe(Path(tail)))
     values: dict[str, int] = {}
     for part in tail.split(",") if colon else ():
         key, _, number = (piece.strip() for piece in part.partition("="))
@@ -100,6 +115,8 @@ def _parse_bounded(text: str, key: str, number: str, *, bounds: tuple[int, int])
 
 def format_strategy(strategy: JudgeStrategy) -> str:
     """Return the shortest text that `parse_strategy` reads as this strategy."""
+    if strategy.probe is not None:
+        return f"{strategy.kind.value}:{strategy.probe.path}"
     defaults = JudgeStrategy(kind=strategy.kind)
     values = {"prompts": strategy.prompts, "tokens": strategy.tokens, "orders": strategy.orders}
     usual = {"prompts": defaults.prompts, "tokens": defaults.tokens, "orders": defaults.orders}
@@ -113,6 +130,9 @@ def check_supported(strategy: JudgeStrategy, info: ModelInfo) -> None:
     Raises:
         ModelError: The model lacks what the judge asks of it; the remedy names a judge that it can serve.
     """
+    if strategy.probe is not None:
+        _check_probe(strategy.probe, info)
+        return
     needs_scores = strategy.kind is JudgeKind.LIKELIHOOD
     if info.has_logprobs if needs_scores else info.has_choices:
         return
@@ -123,6 +143,20 @@ def check_supported(strategy: JudgeStrategy, info: ModelInfo) -> None:
         f"the judge {format_strategy(strategy)!r} needs {lacking}, which {info.name} does not give",
         remedy=f"use --judge {can}" if is_any else "use another model: this one can only answer, not judge",
     )
+
+
+def _check_probe(probe: Probe, info: ModelInfo) -> None:
+    if probe.digest != info.digest:
+        raise ModelError(
+            f"the probe {probe.path} belongs to the model {probe.digest.hex()[:16]}, and {info.name} is "
+            f"{info.digest.hex()[:16]}",
+            remedy="train one for this model: peerage models calibrate MODEL --tasks FILE",
+        )
+    if not 1 <= probe.layer <= info.layers:
+        raise ModelError(
+            f"the probe {probe.path} reads layer {probe.layer}, and {info.name} gives {info.layers}",
+            remedy=f"use --judge {JudgeKind.LIKELIHOOD.value}",
+        )
 
 
 def choose_default(info: ModelInfo) -> JudgeStrategy:

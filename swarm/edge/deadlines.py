@@ -87,7 +87,7 @@ async def measure_tokens_per_s(host: ModelHost, *, rows: int, get_time_s: Callab
 def compute_passes(judge: JudgeStrategy) -> int:
     """Return how many tokens' time judging one pair takes, about."""
     match judge.kind:
-        case JudgeKind.LIKELIHOOD:
+        case JudgeKind.LIKELIHOOD | JudgeKind.PROBE:
             return PASSES_PER_CALL * judge.prompts
         case JudgeKind.LETTERS:
             return PASSES_PER_COMPARISON * ORDERS_BOTH

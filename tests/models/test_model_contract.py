@@ -312,3 +312,59 @@ def test_interrupt_without_a_running_call_spoils_nothing(model: Model) -> None:
     assert isinstance(model, Interruptible)
     model.interrupt()
     assert len(model.generate([ask(CAPITAL)])) == 1
+
+
+def skip_without_states(model: Model) -> None:
+    if not model.info().has_states:
+        pytest.skip("this model has no hidden states")
+
+
+def test_who_has_no_states_says_what_to_do(model: Model) -> None:
+    asked = replace(judge(CAPITAL, "Paris"), state_layers=(1,))
+    if model.info().has_states:
+        assert len(model.score([asked])[0].states) == 1
+        return
+    with pytest.raises(ModelError, match="hidden states") as caught:
+        model.score([asked])
+    assert caught.value.remedy
+
+
+def test_states_change_no_score_and_do_not_depend_on_the_batch(model: Model) -> None:
+    skip_without_states(model)
+    layers = (1, model.info().layers)
+    texts = ("Paris", "Rome", "the city of Paris")
+    plain = [judge(question, text, seat) for question in QUESTIONS for seat in SEATS[:2] for text in texts]
+    asked = [replace(one, state_layers=layers) for one in plain]
+    mixed = [both for pair in zip(plain, asked, strict=True) for both in pair]
+    together = model.score(mixed)
+    for place, one in enumerate(asked):
+        without, with_states = together[2 * place], together[2 * place + 1]
+        assert without.states == ()
+        assert with_states.logprob == pytest.approx(without.logprob, abs=LOGPROB_TOLERANCE)
+        (alone,) = model.score([one])
+        assert len(alone.states) == 2
+        for state, again in zip(with_states.states, alone.states, strict=True):
+            assert state == pytest.approx(again, abs=LOGPROB_TOLERANCE * max(map(abs, again)))
+
+
+def test_states_differ_by_text_and_layer(model: Model) -> None:
+    skip_without_states(model)
+    layers = (1, model.info().layers)
+    paris, rome = model.score(
+        [replace(judge(CAPITAL, text), state_layers=layers) for text in ("Paris", "Rome")]
+    )
+    assert len({*paris.states, *rome.states}) == 4
+
+
+@pytest.mark.parametrize("layers", [(0,), (-1, 1), (10_000,), (2, 1), (1, 1), (1, 2, 3, 4, 5)])
+def test_layers_that_there_are_not_are_refused(model: Model, layers: tuple[int, ...]) -> None:
+    skip_without_states(model)
+    with pytest.raises(ModelError, match="layers") as caught:
+        model.score([replace(judge(CAPITAL, "Paris"), state_layers=layers)])
+    assert caught.value.remedy
+
+
+def test_no_text_has_no_state(model: Model) -> None:
+    skip_without_states(model)
+    with pytest.raises(ModelError, match="empty continuation"):
+        model.score([replace(judge(CAPITAL, "Paris"), continuation="", state_layers=(1,))])

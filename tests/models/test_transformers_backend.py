@@ -57,6 +57,27 @@ def test_prefix_rows_agree_with_one_plain_forward_pass(tiny_dir: Path) -> None:
         assert score.logprob == pytest.approx(expected, abs=1e-4)
 
 
+def test_states_are_those_of_one_plain_forward_pass(tiny_dir: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model = open_model(str(tiny_dir), progress=lambda _: None)
+    plain = AutoModelForCausalLM.from_pretrained(tiny_dir, dtype=torch.float32)
+    symbols = json.loads((tiny_dir / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    contexts = [Prompt(prefix=prefix, suffix="ab c") for prefix in ("", "a longer prefix")]
+    asked = [
+        ScoreRequest(context=context, continuation=text, state_layers=layers)
+        for context in contexts
+        for text, layers in (("q", (1, 2)), ("hello", ()), ("hello there", (1,)), ("zz", (2,)))
+    ]
+    for one, score in zip(asked, model.score(asked), strict=True):
+        ids = [symbols[character.replace(" ", "Ġ")] for character in one.context.text + one.continuation]
+        with torch.inference_mode():
+            states = plain(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        assert len(score.states) == len(one.state_layers)
+        for layer, state in zip(one.state_layers, score.states, strict=True):
+            assert state == pytest.approx(states[layer][0, -1].tolist(), abs=1e-4)
+
+
 def test_tokens_replay_from_a_plain_forward_pass(tiny_dir: Path) -> None:
     """What an audit does: one prefill over prompt and answer, the same noise, the same tokens."""
     from transformers import AutoModelForCausalLM
