@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from consensus.errors import ConfigError
 from evaluation.directory import RunDirectory
-from evaluation.record import Answer, ClassScores, PairOutcomes, QuestionRecord, get_pick_text
-from evaluation.tables import Choices, SwarmRecords, compute_rightness
+from evaluation.record import Answer, ClassScores, PairOutcomes, QuestionRecord, SwarmRecords, get_pick_text
+from evaluation.tables import Choices, compute_rightness
 from ranking.canonical import Q16
 from swarm.edge.paths import ensure_directory, write_private_file
 

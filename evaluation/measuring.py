@@ -13,9 +13,8 @@ from evaluation.asking import ask_tasks, create_keys
 from evaluation.calls import CachedModel, Listener
 from evaluation.judging import create_judge, resolve_judge
 from evaluation.plan import Plan, SwarmPlan
-from evaluation.record import Judgements, QuestionRecord
+from evaluation.record import Judgements, QuestionRecord, SwarmRecords
 from evaluation.store import CallStore
-from evaluation.tables import SwarmRecords
 from evaluation.task import Task
 from models.catalog import open_model
 from models.contract import Model, ModelInfo

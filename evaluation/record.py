@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from evaluation.plan import SwarmPlan
 from models.contract import Score
 from models.judges.likelihood import outcome_q16
 
@@ -194,6 +195,27 @@ class QuestionRecord:
             ),
             judgements=None if self.judgements is None else self.judgements.select(peers, old),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmRecords:
+    """One swarm's records, and what they were measured with.
+
+    Attributes:
+        swarm: The plan's.
+        judge: How it judges, as `models.judges.strategy` writes it; empty where nobody can.
+        models: Name of each peer's model.
+        digests: SHA-256 of each peer's model, as hex.
+        records: One a question, in the order of the tasks.
+        problem: Why nobody judges; empty where somebody does.
+    """
+
+    swarm: SwarmPlan
+    judge: str
+    models: tuple[str, ...]
+    digests: tuple[str, ...]
+    records: tuple[QuestionRecord, ...]
+    problem: str = ""
 
 
 class Source(Enum):

@@ -14,9 +14,10 @@ from evaluation.measuring import Models, OpenModel, measure, open_for_tasks
 from evaluation.methods import get_methods
 from evaluation.page.page import render_page
 from evaluation.plan import Plan
+from evaluation.record import SwarmRecords
 from evaluation.store import CallStore, Spent
 from evaluation.summary import Summary, Timing, encode_json, make_summary, make_timing
-from evaluation.tables import Choices, SwarmRecords, summarise
+from evaluation.tables import Choices, summarise
 from evaluation.task import Task
 from evaluation.tasks import load_tasks
 

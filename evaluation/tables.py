@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 
 from consensus.errors import ConfigError
+from consensus.hashing import tagged_hash
 from evaluation.methods import get_methods
 from evaluation.methods.base import Choice, Method, Settings, list_absent
 from evaluation.plan import Plan, SwarmPlan
-from evaluation.record import QuestionRecord, is_pick_right
+from evaluation.record import QuestionRecord, SwarmRecords, is_pick_right
 from evaluation.statistics import (
     Bin,
     Floats,
@@ -28,7 +29,6 @@ from evaluation.statistics import (
     resample_means,
     round_off,
 )
-from ranking._hash import hash_numbers
 from ranking.canonical import Q16
 
 ALL: Final = "all"
@@ -37,27 +37,6 @@ MAJORITY: Final = "majority"
 BUDGET_METHODS: Final = ("oracle", "ours", "plain-bt", "mean-rank", "fortytwo", "majority")
 SIZE_METHODS: Final = ("oracle", "ours", "confidence-vote", "majority", "single")
 HALF_Q16: Final = Q16 // 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwarmRecords:
-    """One swarm's records, and what they were measured with.
-
-    Attributes:
-        swarm: The plan's.
-        judge: How it judges, as `models.judges.strategy` writes it; empty where nobody can.
-        models: Name of each peer's model.
-        digests: SHA-256 of each peer's model, as hex.
-        records: One a question, in the order of the tasks.
-        problem: Why nobody judges; empty where somebody does.
-    """
-
-    swarm: SwarmPlan
-    judge: str
-    models: tuple[str, ...]
-    digests: tuple[str, ...]
-    records: tuple[QuestionRecord, ...]
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,7 +298,7 @@ def _compute_sizes(plan: Plan, one: SwarmRecords, methods: Sequence[Method]) -> 
 
 
 def _draw_subset(record: QuestionRecord, seed: bytes, size: int) -> QuestionRecord:
-    drawn = sorted(range(record.peers), key=lambda peer: hash_numbers("subset", seed, peer))
+    drawn = sorted(range(record.peers), key=lambda peer: tagged_hash("evaluation-subset", seed, peer))
     return record.select(sorted(drawn[:size]))
 
 

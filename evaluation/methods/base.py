@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from consensus.hashing import tagged_hash
-from evaluation.record import Pick, QuestionRecord, Source
-from ranking._hash import hash_numbers
+from evaluation.record import ClassScores, Pick, QuestionRecord, Source
 
 
 class Need(Enum):
@@ -100,9 +99,14 @@ def list_absent(records: Sequence[QuestionRecord]) -> tuple[Need, ...]:
         absent.append(Need.LOGPROBS)
     if all(record.judgements is None for record in records):
         absent.append(Need.JUDGEMENTS)
-    if not any(hasattr(record.judgements, "get_score") for record in records):
+    if not any(isinstance(record.judgements, ClassScores) for record in records):
         absent.append(Need.SCORES)
     return tuple(absent)
+
+
+def draw_tie(seed: bytes, index: int) -> bytes:
+    """Return the place of a class or peer among its equals: the least goes first."""
+    return tagged_hash("evaluation-tie", seed, index)
 
 
 def choose_class(
@@ -125,7 +129,7 @@ def choose_class(
 
     def place(index: int) -> tuple[float, bytes]:
         merit = merits[index]
-        return (0.0 if merit is None else -merit, hash_numbers("tie", seed, index))
+        return (0.0 if merit is None else -merit, draw_tie(seed, index))
 
     return (Pick(Source.CLASS, min(indices, key=place)),)
 

@@ -2,6 +2,7 @@
 
 import math
 
+from consensus.hashing import tagged_hash
 from evaluation.methods.base import (
     Choice,
     ChooseOne,
@@ -13,7 +14,6 @@ from evaluation.methods.base import (
     sum_answer_tokens,
 )
 from evaluation.record import ClassScores, QuestionRecord
-from ranking._hash import hash_numbers
 
 PROMPTS = (1, 2, 4)
 
@@ -24,7 +24,7 @@ def _make_likelihood(prompts: int, *, counts_votes: bool) -> ChooseOne:
         scores = record.judgements
         if not isinstance(scores, ClassScores):
             return Choice(picks=(), answer_tokens=sum_answer_tokens(record))
-        drawn = sorted(range(record.peers), key=lambda peer: hash_numbers("likelihood", seed, peer))
+        drawn = sorted(range(record.peers), key=lambda peer: tagged_hash("evaluation-likelihood", seed, peer))
         judges = drawn[:prompts]
         merits = _compute_merits(scores, judges, len(record.classes))
         if counts_votes:

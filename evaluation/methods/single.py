@@ -7,12 +7,12 @@ from evaluation.methods.base import (
     Method,
     Settings,
     count_right,
+    draw_tie,
     each,
     split_halves,
     sum_answer_tokens,
 )
 from evaluation.record import Pick, QuestionRecord, Source
-from ranking._hash import hash_numbers
 
 
 def _choose_single(record: QuestionRecord, _: Settings) -> Choice:
@@ -59,9 +59,7 @@ def _name_best(records: Sequence[QuestionRecord], settings: Settings) -> int:
     """Return the peer most often right, ties by the seed; any peer by the seed where there is no question."""
     right = count_right(records)
     peers = range(len(right)) if right else range(1)
-    return min(
-        peers, key=lambda peer: (-right[peer] if right else 0, hash_numbers("tie", settings.seed, peer))
-    )
+    return min(peers, key=lambda peer: (-right[peer] if right else 0, draw_tie(settings.seed, peer)))
 
 
 def _choose_named(record: QuestionRecord, peer: int) -> Choice:

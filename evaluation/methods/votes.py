@@ -16,7 +16,6 @@ from evaluation.methods.base import (
     sum_answer_tokens,
 )
 from evaluation.record import Pick, QuestionRecord, Source
-from ranking._hash import hash_numbers
 
 WEIGHT_MIN = 0.01
 
@@ -33,7 +32,9 @@ def _choose_greedy_vote(record: QuestionRecord, settings: Settings) -> Choice:
     tokens = sum(answer.tokens for answer in record.greedy)
     if not classes:
         return Choice(picks=(), answer_tokens=tokens)
-    best = min(range(len(classes)), key=lambda i: (-len(classes[i].authors), hash_numbers("tie", seed, i)))
+    best = min(
+        range(len(classes)), key=lambda i: (-len(classes[i].authors), tagged_hash("evaluation-tie", seed, i))
+    )
     authors = classes[best].authors
     shown = next(peer for peer in authors if record.greedy[peer].text == classes[best].text)
     return Choice(picks=(Pick(Source.GREEDY, shown),), answer_tokens=tokens)

@@ -9,6 +9,7 @@ import pytest
 from models.contract import GenerateRequest, Generation
 from models.scripted import ScriptedModel
 from tests.cli.console import run
+from tests.cli.test_help import get_loaded
 
 ROOT = Path(__file__).parents[2]
 QUICK = str(ROOT / "evaluation" / "quick.toml")
@@ -139,6 +140,7 @@ def test_help(command: tuple[str, ...]) -> None:
     ran = run("eval", *command, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Usage: peerage eval")
+    assert get_loaded("eval", *command, "--help") == [0, []]
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from consensus.errors import ConfigError, StoreError
 from evaluation.comparing import compare
 from evaluation.directory import RunDirectory, create_directory, open_directory
 from evaluation.export import COLUMNS, write_tables
-from evaluation.record import PairOutcomes, QuestionRecord, Shown
-from evaluation.tables import SwarmRecords, summarise
+from evaluation.record import PairOutcomes, QuestionRecord, Shown, SwarmRecords
+from evaluation.tables import summarise
 from tests.evaluation.kit import make_record, make_scores, make_swarm
 
 PLAN = b"""

@@ -13,10 +13,10 @@ from evaluation.directory import RunDirectory, create_directory
 from evaluation.page.page import render_page, shorten
 from evaluation.page.plots import draw_curve, draw_judges
 from evaluation.page.svg import Axis, make_harmless, picture, tag, text
-from evaluation.record import QuestionRecord
+from evaluation.record import QuestionRecord, SwarmRecords
 from evaluation.statistics import Interval
 from evaluation.summary import KindTiming, Summary, Timing, make_summary
-from evaluation.tables import CurvePoint, JudgeRow, SwarmRecords, summarise
+from evaluation.tables import CurvePoint, JudgeRow, summarise
 from tests.evaluation.kit import make_record, make_scores, make_swarm
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y>\u202e&\"'"

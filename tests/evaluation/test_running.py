@@ -1,6 +1,7 @@
 """A run that is interrupted, killed or resumed ends like one that is not, to the last bit."""
 
 import hashlib
+import math
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 
 import evaluation.calls
@@ -23,6 +25,7 @@ from models.contract import (
     GenerateRequest,
     Generation,
     Model,
+    ModelInfo,
     Prompt,
     Score,
     ScoreRequest,
@@ -201,6 +204,67 @@ def test_calls_that_fail_are_missing_and_tried_again_later(tmp_path: Path) -> No
     assert report(directory).summary == broken.summary
     mended = execute(directory, listeners=make_listeners(), open_one=lambda _: ScriptedModel())
     assert mended.summary.swarms[0].counts.judgements_missing == 0
+
+
+class Foreign(ScriptedModel):
+    """A model behind a server that counts tokens, names none and scores no text."""
+
+    def __init__(self, *, has_choices: bool) -> None:
+        super().__init__(accuracy=0.5)
+        self.has_choices = has_choices
+
+    def info(self) -> ModelInfo:
+        return replace(
+            super().info(),
+            has_replayable_sampling=False,
+            has_logprobs=False,
+            has_choices=self.has_choices,
+            is_digest_declared=True,
+        )
+
+    def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
+        return [
+            replace(one, tokens=(), counted_tokens=len(one.tokens), logprob=math.nan)
+            for one in super().generate(requests)
+        ]
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        raise ModelError("this server scores no text")
+
+
+FOREIGN_PLAN = PLAN.replace('judge = "likelihood:prompts=2"\n', "")
+
+
+def test_a_server_without_log_probabilities_judges_by_letters_and_its_gaps_are_named(tmp_path: Path) -> None:
+    directory = make_directory(tmp_path / "run", FOREIGN_PLAN)
+    results = execute(directory, listeners=make_listeners(), open_one=lambda _: Foreign(has_choices=True))
+    five = results.summary.swarms[0]
+    assert five.judge == "letters"
+    assert five.counts.judgements_missing == five.counts.answers_missing == 0
+    assert five.counts.answer_tokens > 0
+    assert five.left_out == {
+        "confidence-vote": "log-probabilities of sampled answers",
+        "likelihood-2": "log-probabilities of given texts",
+    }
+    assert [row.method for row in five.methods] == ["ours", "majority", "oracle"]
+    answers = parquet.read_table(directory.tables / "answers.parquet")
+    assert answers.column("logprob").null_count == len(answers)
+    assert "left out" in (directory.root / "report.html").read_text().lower()
+    assert report(directory).summary == results.summary
+
+
+def test_a_server_that_can_only_answer_is_measured_without_judges(tmp_path: Path) -> None:
+    text = FOREIGN_PLAN.replace('judge = "letters"\n', "")
+    results = execute(
+        make_directory(tmp_path / "run", text),
+        listeners=make_listeners(),
+        open_one=lambda _: Foreign(has_choices=False),
+    )
+    five = results.summary.swarms[0]
+    assert five.judge == ""
+    assert "neither log-probabilities" in five.problem
+    assert five.left_out["ours"] == "judgements"
+    assert five.judges == ()
 
 
 def test_the_forecast_comes_first_and_ends_at_nothing(tmp_path: Path) -> None:

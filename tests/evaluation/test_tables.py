@@ -4,8 +4,8 @@ import pytest
 
 from consensus.errors import ConfigError
 from evaluation.plan import Plan
-from evaluation.record import PairOutcomes, QuestionRecord, Shown
-from evaluation.tables import ALL, SwarmRecords, SwarmSummary, summarise
+from evaluation.record import PairOutcomes, QuestionRecord, Shown, SwarmRecords
+from evaluation.tables import ALL, SwarmSummary, summarise
 from tests.evaluation.kit import make_plan, make_record, make_scores, make_swarm
 
 
