@@ -32,9 +32,7 @@ def _choose_greedy_vote(record: QuestionRecord, settings: Settings) -> Choice:
     tokens = sum(answer.tokens for answer in record.greedy)
     if not classes:
         return Choice(picks=(), answer_tokens=tokens)
-    best = min(
-        range(len(classes)), key=lambda i: (-len(classes[i].authors), tagged_hash("evaluation-tie", seed, i))
-    )
+    best = min(range(len(classes)), key=lambda i: (-len(classes[i].authors), draw_tie(seed, i)))
     authors = classes[best].authors
     shown = next(peer for peer in authors if record.greedy[peer].text == classes[best].text)
     return Choice(picks=(Pick(Source.GREEDY, shown),), answer_tokens=tokens)
