@@ -11,6 +11,7 @@ from evaluation.methods.base import (
     Settings,
     choose_class,
     count_right,
+    draw_tie,
     each,
     split_halves,
     sum_answer_tokens,
