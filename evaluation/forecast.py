@@ -53,7 +53,7 @@ def list_lots(plan: Plan, questions: int, models: Models) -> list[Lot]:
 
 def _list_swarm_lots(swarm: SwarmPlan, questions: int, models: Models) -> list[Lot]:
     specs = swarm.get_models()
-    opened = {spec: models.get(spec).info() for spec in dict.fromkeys(specs)}
+    opened = {spec: model.info() for spec, model in models.get_all(swarm).items()}
     asked = {spec: specs.count(spec) * questions for spec in opened}
     lots = [Lot(("generate", info.digest), 2 * asked[spec]) for spec, info in opened.items()]
     try:
@@ -152,11 +152,10 @@ def measure_rates(plan: Plan, tasks: Sequence[Task], models: Models) -> dict[Cal
     count = min(len(tasks), WARM_UP_TASKS_MAX)
     sample = tasks[:: len(tasks) // count][:count]
     with tempfile.TemporaryDirectory() as directory, CallStore(Path(directory) / "warm-up.sqlite3") as store:
-        trial = models.make_trial(store)
         for swarm in plan.swarms:
-            specs = swarm.get_models()
-            for spec in dict.fromkeys(specs):
-                _try_peer(swarm, specs.index(spec), trial.get(spec), sample)
+            with models.open_trial(swarm, store) as opened:
+                for spec, model in opened.items():
+                    _try_peer(swarm, swarm.get_models().index(spec), model, sample)
         return {kind: spent.seconds / spent.calls for kind, spent in store.get_spent().items()}
 
 

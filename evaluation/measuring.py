@@ -1,6 +1,7 @@
 """From a plan and its tasks to records: models are opened, asked and let judge, all through the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -43,6 +44,19 @@ class Models:
     _cached: dict[str, CachedModel] = field(default_factory=dict)
     _unused: dict[str, Model] = field(default_factory=dict)
 
+    def get_all(self, swarm: SwarmPlan) -> dict[str, CachedModel]:
+        """Return the models of a swarm by specification; those of other swarms make room.
+
+        Raises:
+            ModelError: One cannot be opened.
+            ConfigError: Nothing is opened, and the store does not know one.
+            StoreError: The store cannot be read or written.
+        """
+        specs = dict.fromkeys(swarm.get_models())
+        for spec in [spec for spec in self._unused if spec not in specs]:
+            del self._unused[spec]
+        return {spec: self.get(spec) for spec in specs}
+
     def get(self, spec: str) -> CachedModel:
         """Return a model by its specification.
 
@@ -68,8 +82,15 @@ class Models:
             )
         return self._cached[spec]
 
-    def make_trial(self, store: CallStore) -> "Models":
-        """Return the same models for a trial: calls in another store, and each opened once, fresh or not."""
+    @contextmanager
+    def open_trial(self, swarm: SwarmPlan, store: CallStore) -> Iterator[dict[str, CachedModel]]:
+        """Open a swarm's models for a trial: calls in another store, and each opened once, fresh or not.
+
+        Raises:
+            ModelError: One cannot be opened.
+            StoreError: The store cannot be read or written.
+        """
+        self.get_all(swarm)
         open_one, opened = self.open_one, dict[str, Model]()
         assert open_one is not None, "a trial computes"
 
@@ -78,7 +99,12 @@ class Models:
                 opened[spec] = self._open_fresh(open_one, spec)
             return opened[spec]
 
-        return Models(store=store, open_one=open_once)
+        trial = Models(store=store, open_one=open_once)
+        try:
+            yield trial.get_all(swarm)
+        finally:  # they are large, and must not wait for a collector of cycles
+            opened.clear()
+            trial._unused.clear()
 
     def _open_fresh(self, open_one: OpenModel, spec: str) -> Model:
         """Return a model that has run nothing: the one opened last, if so, else another one."""
@@ -139,7 +165,7 @@ def measure(plan: Plan, tasks: Sequence[Task], models: Models, *, grade: Grade) 
 
 def _measure_swarm(swarm: SwarmPlan, tasks: Sequence[Task], models: Models, *, grade: Grade) -> SwarmRecords:
     specs = swarm.get_models()
-    opened = {spec: models.get(spec) for spec in dict.fromkeys(specs)}
+    opened = models.get_all(swarm)
     infos = {spec: model.info() for spec, model in opened.items()}
     strategy, problem = _resolve(swarm, infos)
     keys = create_keys(swarm)

@@ -1,14 +1,16 @@
 from dataclasses import replace
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
 from evaluation.calls import BatchDone
 from evaluation.forecast import CLASSES_GUESSED, CallKind, Forecast, Lot, list_lots, measure_rates
-from evaluation.measuring import Models, open_for_tasks
+from evaluation.measuring import Models, measure, open_for_tasks
 from evaluation.plan import Member, SwarmPlan
 from evaluation.store import CallStore, Spent
-from tests.evaluation.kit import make_plan, make_swarm, make_tasks
+from models.scripted import ScriptedModel, parse_scripted
+from tests.evaluation.kit import is_equal, make_plan, make_swarm, make_tasks
 
 GENERATE: CallKind = ("generate", b"m")
 SCORE: CallKind = ("score", b"m")
@@ -103,3 +105,23 @@ def test_a_warm_up_times_every_model(tmp_path: Path) -> None:
     with models.store:
         rates = measure_rates(make_plan(swarm), make_tasks(6), models)
         assert len(rates) == 4
+
+
+def test_no_more_models_are_held_than_one_swarm_has(tmp_path: Path) -> None:
+    alive: WeakSet[ScriptedModel] = WeakSet()
+    most: list[int] = []
+
+    def open_one(spec: str) -> ScriptedModel:
+        model = parse_scripted(spec)
+        alive.add(model)
+        most.append(len(alive))
+        return model
+
+    plan = make_plan(*(make_swarm(name=f"{i}", model=f"scripted:accuracy=0.{i}") for i in range(1, 5)))
+    with CallStore(tmp_path / "calls.sqlite3") as store:
+        models = Models(store=store, open_one=open_one)
+        list_lots(plan, 6, models)
+        measure_rates(plan, make_tasks(6), models)
+        measure(plan, make_tasks(6), models, grade=is_equal)
+    assert len(most) >= 8
+    assert max(most) <= 2  # the next one, and the last one until it has gone
