@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 
-from consensus.bodies import ANSWER_BYTES_MAX
 from evaluation.asking import AskedTask, make_request
 from evaluation.calls import CachedModel
 from evaluation.plan import SwarmPlan
@@ -21,6 +20,7 @@ from swarm.edge.local import LocalKeys
 Grade = Callable[[Task, str], bool]
 
 GREEDY_MILLI = 0
+SILENCE = "the model said nothing"
 
 
 class _Kind(Enum):
@@ -71,11 +71,13 @@ def answer_all(
     grade_once = _remember(grade)
     results = []
     for place, one in enumerate(asked):
-        read = [
-            tuple(_read(found[peer, place, kind], one.task, grade_once) for peer in range(swarm.peers))
-            for kind in _Kind
-        ]
-        answers, greedy = read
+        answers, greedy = (
+            tuple(
+                _read(found[peer, place, kind], one.task, grade_once, tokens_max=swarm.tokens_max)
+                for peer in range(swarm.peers)
+            )
+            for kind in (_Kind.SAMPLED, _Kind.GREEDY)
+        )
         classes = merge_classes(answers, seed=one.noise_seed)
         results.append(Answered(asked=one, answers=answers, greedy=greedy, classes=classes))
     return results
@@ -116,7 +118,8 @@ def _generate(
     return found
 
 
-def _read(result: Generation | ModelError, task: Task, grade: Grade) -> Answer:
+def _read(result: Generation | ModelError, task: Task, grade: Grade, *, tokens_max: int) -> Answer:
+    """Read an answer as a seat would seal it (`swarm.core.judgement.make_answer`)."""
     if isinstance(result, ModelError):
         return Answer(
             text="",
@@ -127,7 +130,8 @@ def _read(result: Generation | ModelError, task: Task, grade: Grade) -> Answer:
             is_ended=False,
             problem=result.message,
         )
-    text = clean_answer(result.text).encode("utf-8")[:ANSWER_BYTES_MAX].decode("utf-8", "ignore")
+    is_too_long = result.token_count > tokens_max
+    text = "" if is_too_long else clean_answer(result.text)
     return Answer(
         text=text,
         is_right=bool(text) and grade(task, text),
@@ -135,7 +139,7 @@ def _read(result: Generation | ModelError, task: Task, grade: Grade) -> Answer:
         tokens=result.token_count,
         prompt_tokens=result.prompt_tokens,
         is_ended=result.finish is Finish.STOP,
-        problem="" if text else "the model said nothing",
+        problem="" if text else "the model said more than it was asked for" if is_too_long else SILENCE,
     )
 
 

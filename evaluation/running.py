@@ -132,6 +132,7 @@ def execute(directory: RunDirectory, *, listeners: Listeners, open_one: OpenMode
         listeners.on_forecast(forecast[0].compute_left_s() or 0.0)
         records = measure(directory.plan, tasks, models, grade=grade)
         store.set_fact(DONE_FACT, directory.facts.plan_digest)
+        listeners.note("computing the figures")
         return _write(directory, records, store)
 
 

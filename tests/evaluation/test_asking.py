@@ -1,5 +1,6 @@
 """A question asked in an evaluation gives the answers that `peerage ask` with the same seed gives."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from evaluation.record import AnswerClass
 from evaluation.store import CallStore
 from evaluation.task import Task
 from models.catalog import open_model
+from models.contract import GenerateRequest, Generation
+from models.scripted import ScriptedModel
 from ranking.merge import canonical_key
+from swarm.core.judgement import make_answer
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.asking import Asked, open_local_asker
 from swarm.edge.paths import Paths
@@ -87,3 +91,52 @@ def test_another_key_seed_makes_other_peers() -> None:
         create_keys(make_swarm()).peers[0].key
         != create_keys(replace(make_swarm(), key_seed="b")).peers[0].key
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "kept", "problem"),
+    [
+        (" 7 \n", 2, "7", ""),
+        (" \n", 1, "", "the model said nothing"),
+        (" 7", 17, "", "the model said more than it was asked for"),
+    ],
+)
+def test_an_answer_is_read_as_a_seat_seals_it(
+    tmp_path: Path, text: str, tokens: int, kept: str, problem: str
+) -> None:
+    class Saying(ScriptedModel):
+        def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
+            return [
+                replace(one, text=text, tokens=(), counted_tokens=tokens)
+                for one in super().generate(requests)
+            ]
+
+    swarm = replace(make_swarm(), tokens_max=16)
+    keys = create_keys(swarm)
+    with CallStore(tmp_path / "calls.sqlite3") as store:
+        cached = {"scripted": CachedModel(info=Saying().info(), store=store, open_fresh=Saying)}
+        (found,) = answer_all(
+            swarm, keys, ask_tasks(swarm, keys, make_tasks(1)), models=cached, grade=is_equal
+        )
+    (generation,) = Saying().generate([make_request(found.asked, keys.peers[0], temperature_milli=0)])
+    sealed = make_answer(generation, Saying().info(), tokens_max=16)
+    for answer in (*found.answers, *found.greedy):
+        assert (answer.text, answer.problem) == (kept, problem)
+        assert bool(answer.text) == (sealed is not None)
+    assert len(found.classes) == bool(kept)
+
+
+def test_equal_texts_are_graded_once(tmp_path: Path) -> None:
+    graded: list[str] = []
+
+    def grade(task: Task, answer: str) -> bool:
+        graded.append(answer)
+        return is_equal(task, answer)
+
+    swarm = make_swarm(model="scripted", peers=7)
+    keys = create_keys(swarm)
+    with CallStore(tmp_path / "calls.sqlite3") as store:
+        cached = {"scripted": CachedModel(info=ScriptedModel().info(), store=store, open_fresh=ScriptedModel)}
+        (found,) = answer_all(swarm, keys, ask_tasks(swarm, keys, make_tasks(1)), models=cached, grade=grade)
+    assert len(graded) == len(set(graded)) < 14
+    assert {answer.text for answer in (*found.answers, *found.greedy)} == set(graded)
