@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.contract import Model, ModelInfo
+from models.degraded import Degradation, is_degraded, make_alteration, parse_degraded
 from models.errors import ModelError
 from models.hub_records import (
     HubRecord,
@@ -87,7 +88,8 @@ def open_model(
     """Open a model, fetching one that is fetched by name when it is not here yet.
 
     Args:
-        spec: `embedded`, `scripted[:key=value,...]`, `openai:MODEL[@BASE_URL]`, `hf:OWNER/NAME[@REVISION]`,
+        spec: `embedded`, `embedded:noise=0.2,seed=3` or `embedded:layers=24` (made worse on purpose),
+            `scripted[:key=value,...]`, `openai:MODEL[@BASE_URL]`, `hf:OWNER/NAME[@REVISION]`,
             or the path of a model directory.
         progress: Called with one line for people at each stage.
         threads: CPU threads of this process for the model; torch's own default when None.
@@ -118,6 +120,16 @@ def open_model(
         source = _Source(
             directory=files.directory, name=EMBEDDED_NAME, family=EMBEDDED_FAMILY, digest=files.digest
         )
+    elif is_degraded(spec):
+        degradation = parse_degraded(spec)
+        files = ensure_embedded(get_cache_dir(), progress=progress)
+        source = _Source(
+            directory=files.directory,
+            name=degradation.name,
+            family=EMBEDDED_FAMILY,
+            digest=degradation.compute_digest(files.digest),
+            degradation=degradation,
+        )
     else:
         directory = _find_directory(spec)
         source = _Source(directory=directory, name=directory.resolve().name)
@@ -132,6 +144,7 @@ def open_model(
         digest=source.digest,
         threads=threads,
         device=device or os.environ.get(DEVICE_VARIABLE),
+        alter=make_alteration(source.degradation or Degradation()),
     )
 
 
@@ -147,7 +160,9 @@ def ensure_model(spec: str, progress: Progress) -> None:
     Raises:
         ModelError: The specification names nothing known, or the model cannot be had.
     """
-    if spec == EMBEDDED_NAME:
+    if is_degraded(spec):
+        parse_degraded(spec)
+    if spec == EMBEDDED_NAME or is_degraded(spec):
         ensure_embedded(get_cache_dir(), progress=progress)
     elif is_hub(spec):
         from models.hub import ensure_hub_model
@@ -167,6 +182,7 @@ class _Source:
     name: str
     family: str | None = None
     digest: bytes | None = None
+    degradation: Degradation | None = None
 
 
 def _open_server(spec: str, progress: Progress) -> "OpenAIModel":
@@ -223,6 +239,19 @@ def _describe_embedded() -> CatalogEntry:
         is_ready=files is not None,
         directory=files.directory if files else None,
         digest=files.digest.hex() if files else "",
+    )
+
+
+def _describe_degraded(degradation: Degradation) -> CatalogEntry:
+    base = _describe_embedded()
+    digest = degradation.compute_digest(bytes.fromhex(base.digest)).hex() if base.digest else ""
+    return replace(
+        base,
+        name=degradation.name,
+        summary=f"{EMBEDDED_NAME}, made worse on purpose, to tell good peers from bad ones",
+        parameters=base.parameters - degradation.lost_parameters,
+        digest=digest,
+        details={"base": EMBEDDED_NAME},
     )
 
 
@@ -313,6 +342,8 @@ def get_model_info(name: str, progress: Progress = lambda _: None) -> CatalogEnt
         return _describe_hub(parse_hub(name))
     if name == EMBEDDED_NAME:
         return _describe_embedded()
+    if is_degraded(name):
+        return _describe_degraded(parse_degraded(name))
     if name == SCRIPTED_NAME:
         return _describe_scripted()
     raise _compute_unknown(name)
@@ -336,7 +367,9 @@ def pull_model(name: str, progress: Progress) -> CatalogEntry:
 
         record = ensure_hub_model(parse_hub(name), get_cache_dir(), progress=progress, is_renewed=True)
         return _describe_record(record)
-    if name == EMBEDDED_NAME:
+    if is_degraded(name):
+        parse_degraded(name)
+    if name == EMBEDDED_NAME or is_degraded(name):
         ensure_embedded(get_cache_dir(), progress=progress)
     return get_model_info(name, progress)
 

@@ -1,7 +1,7 @@
 """The transformers backend: batched decoding and scoring with replayable noise (imports torch)."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +113,7 @@ class TransformersModel:
         threads: torch's CPU threads in this process; its own default when None.
         generate_dtype: In what answers are computed; bfloat16 on CUDA and float32 on the CPU when None.
             Scores are computed in float32 always: in bfloat16 many pairs tie.
+        alter: Changes the model in place once it is loaded, in either precision; `digest` must tell of it.
 
     Raises:
         ModelError: Something is absent, damaged, or of a kind this backend cannot run exactly.
@@ -128,6 +129,7 @@ class TransformersModel:
         device: str | None = None,
         threads: int | None = None,
         generate_dtype: torch.dtype | None = None,
+        alter: Callable[[PreTrainedModel], None] = lambda _: None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
@@ -138,12 +140,14 @@ class TransformersModel:
         self._tokenizer = PlainTokenizer(directory / TOKENIZER_NAME)
         # from_pretrained leaves it in evaluation mode.
         model = _load(directory, torch.float32)
+        alter(model)
         torch.nn.Module.to(model, self._device)
         self._scoring = self._generating = _Weights(model)
         if generate_dtype is None:
             generate_dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         if generate_dtype is not torch.float32:
             rounded = _load(directory, generate_dtype)
+            alter(rounded)
             torch.nn.Module.to(rounded, self._device)
             self._generating = _Weights(rounded)
         config = model.config.get_text_config(decoder=True)
