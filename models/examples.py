@@ -13,8 +13,9 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -27,6 +28,8 @@ LIBRARY_Q8: Final = 154
 """Share of the pool in a peer's library, Q8 (.6)."""
 QUESTION_CHARS_MAX: Final = 1_024
 """Only the head of a long question is compared."""
+REMEMBERED: Final = 256
+"""Questions, and peers, whose part of the work is kept: a swarm asks for one question many times."""
 
 _TAG: Final = b"peerage/1/shots\x00"
 _WORD: Final = re.compile(r"[a-z]+|[0-9]+|[^\sa-z0-9]")
@@ -65,6 +68,15 @@ class _Entry:
     weight: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draws:
+    """What one peer's key draws for one example: whether it has it, and orders among equals and its own."""
+
+    library: int
+    tie: bytes
+    own: bytes
+
+
 def choose_examples(question: str, peer_key: bytes) -> Examples:
     """Choose a peer's examples for a question.
 
@@ -78,17 +90,41 @@ def choose_examples(question: str, peer_key: bytes) -> Examples:
     Returns:
         Distinct examples; the same for the same arguments on every machine.
     """
-    words = _split(question)
-    features, present = _make_features(words), frozenset(words)
-    usable = [entry for entry in _POOL if not _is_given_away(entry, question, present)]
-    library = [entry for entry in usable if _draw(b"library", peer_key, entry)[0] < LIBRARY_Q8]
-    library.sort(key=lambda entry: (-_compute_likeness(features, entry), _draw(b"tie", peer_key, entry)))
+    likeness, draws = _compare(question), _draw_all(peer_key)
+    usable = [entry for entry in _POOL if entry.index in likeness]
+    library = [entry for entry in usable if draws[entry.index].library < LIBRARY_Q8]
+    library.sort(key=lambda entry: (-likeness[entry.index], draws[entry.index].tie))
     like = library[:LIKE_SHOTS]
     own = [entry for entry in usable if entry.kind in OWN_KINDS and entry not in like]
-    own.sort(key=lambda entry: _draw(b"own", peer_key, entry))
+    own.sort(key=lambda entry: draws[entry.index].own)
     return Examples(
         own=tuple(entry.shot for entry in own[:OWN_SHOTS]),
         like=tuple(entry.shot for entry in reversed(like)),
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _compare(question: str) -> Mapping[int, int]:
+    """Return how like the question each example is, by place in the pool, without those that give it away."""
+    words = _split(question)
+    features, present = _make_features(words), frozenset(words)
+    return {
+        entry.index: _compute_likeness(features, entry)
+        for entry in _POOL
+        if not _is_given_away(entry, question, present)
+    }
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _draw_all(peer_key: bytes) -> tuple[_Draws, ...]:
+    """Return a peer's draws for every example of the pool."""
+    return tuple(
+        _Draws(
+            library=_draw(b"library", peer_key, entry)[0],
+            tie=_draw(b"tie", peer_key, entry),
+            own=_draw(b"own", peer_key, entry),
+        )
+        for entry in _POOL
     )
 
 
