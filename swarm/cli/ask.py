@@ -24,7 +24,8 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
     "--judge",
     default="auto",
     show_default=True,
-    help="likelihood[:prompts=1-4], letters, reasoning[:tokens=80,orders=2]; auto takes what fits the model.",
+    help="likelihood[:prompts=1-4], letters, reasoning[:tokens=80,orders=2] or probe:FILE; auto is what "
+    "`peerage models calibrate` chose, else what fits the model.",
 )
 @click.option("--seed", help="Repeatable keys, seats and noise. Such keys protect nothing.")
 @click.option("--calls", type=int, help="Pairs each peer may judge; fits the swarm's size by default.")

@@ -3,9 +3,12 @@
 import json
 
 import click
+import msgspec
 
 from models.catalog import CatalogEntry, get_model_info, list_models, pull_model
+from swarm.cli.calibrate import calibrate
 from swarm.cli.render import clean_terminal, echo_note, render_table
+from swarm.edge.calibrations import Calibration, describe_choice, read_calibration
 
 MODELS_SCHEMA = "peerage.models/1"
 JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -21,6 +24,9 @@ def models() -> None:
     speaks the OpenAI format (vLLM, llama.cpp, Ollama, hosted ones; the key, if it wants one, comes from
     PEERAGE_OPENAI_API_KEY only), or hf:OWNER/NAME[@REVISION] for one of the Hugging Face hub.
     """
+
+
+models.add_command(calibrate)
 
 
 @models.command("list")
@@ -51,12 +57,34 @@ def pull(name: str, as_json: bool) -> None:
 def info(name: str, as_json: bool) -> None:
     """Describe a model, and what it supports; a server is asked."""
     entry = get_model_info(name, echo_note)
+    calibration = _read_calibration(entry)
     if as_json:
-        click.echo(json.dumps(_to_json(entry)))
+        decoded = None if calibration is None else json.loads(msgspec.json.encode(calibration))
+        click.echo(json.dumps({**_to_json(entry), "calibration": decoded}))
         return
     rows = [(key, value) for key, value in _to_json(entry).items() if not isinstance(value, dict)]
     rows += list(entry.details.items())
+    rows += _describe_calibration(calibration)
     click.echo(render_table([[key, _say(value)] for key, value in rows]))
+
+
+def _read_calibration(entry: CatalogEntry) -> Calibration | None:
+    """Return what was measured of a model; None also where it is not known yet which weights it has."""
+    return read_calibration(bytes.fromhex(entry.digest)) if entry.digest else None
+
+
+def _describe_calibration(found: Calibration | None) -> list[tuple[str, str]]:
+    if found is None:
+        return [("calibration", "")]
+    rows = [
+        ("calibration", f"{found.questions} questions of {found.tasks}: {describe_choice(found)}"),
+        ("one answer right", f"{found.single.value:.2f} [{found.single.low:.2f}, {found.single.high:.2f}]"),
+    ]
+    return rows + [
+        (f"pairs by {judge.strategy}", f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]")
+        for judge in found.strategies
+        if (share := judge.pair_accuracy) is not None
+    ]
 
 
 def _say(value: str | bool | int | None) -> str:

@@ -29,13 +29,10 @@ from consensus.question import (
 )
 from models.catalog import ensure_model, open_model
 from models.contract import Model
-from models.judges.strategy import (
-    JudgeKind,
-    parse_strategy,
-    resolve_strategy,
-)
+from models.judges.strategy import JudgeKind, parse_strategy
 from ranking.canonical import STEPS_MAX, default_calls_per_peer
 from swarm.edge.ask_options import AskOptions, check_options, compute_seed
+from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
 from swarm.edge.deadlines import measure_deadline_s, try_model
 from swarm.edge.event_log import EventLog
@@ -144,7 +141,7 @@ class LocalAsker:
     def _sign(self, text: str, backing: Backing | None) -> SignedQuestion:
         options, network = self.options, self.swarm.network
         deadline_ms = int(self.deadline_s * 1_000)
-        is_prompted = parse_strategy(self.swarm.judge).kind is not JudgeKind.LIKELIHOOD
+        is_prompted = parse_strategy(self.swarm.judge).kind in (JudgeKind.LETTERS, JudgeKind.REASONING)
         answer_share = PROMPTED_ANSWER_SHARE if is_prompted else ANSWER_SHARE
         ballot_share = PROMPTED_BALLOT_SHARE if is_prompted else BALLOT_SHARE
         question = Question(
@@ -228,7 +225,7 @@ async def open_local_asker(
                     info=model.info(),
                     log=log,
                     timing=create_timing(model.info()),
-                    judge=resolve_strategy(options.judge, model.info()),
+                    judge=resolve_calibrated(options.judge, model.info()),
                 )
             )
         mesh = await stack.enter_async_context(open_client_mesh(swarm))

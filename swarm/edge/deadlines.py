@@ -9,9 +9,10 @@ import trio
 
 from models.catalog import open_model
 from models.contract import GenerateRequest, Model, Prompt
-from models.judges.strategy import ORDERS_BOTH, JudgeKind, JudgeStrategy, resolve_strategy
+from models.judges.strategy import ORDERS_BOTH, JudgeKind, JudgeStrategy
 from ranking.canonical import default_calls_per_peer
 from swarm.edge.ask_options import AskOptions
+from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.model_host import ModelHost
 from swarm.edge.peer_process import MODEL_THREADS
 
@@ -57,7 +58,7 @@ async def measure_process_deadline_s(
         tokens_per_s = await measure_tokens_per_s(host, rows=1, get_time_s=get_time_s)
         nursery.cancel_scope.cancel()
     at_once = compute_at_once(peers=options.peers, cores=cores, device=model.info().device)
-    judge = resolve_strategy(options.judge, model.info())
+    judge = resolve_calibrated(options.judge, model.info())
     return compute_deadline_s(options, judge, tokens_per_s=at_once * tokens_per_s)
 
 
@@ -72,7 +73,7 @@ async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost)
     if model.info().is_simulated:
         return DEADLINE_S_MIN
     tokens_per_s = await measure_tokens_per_s(host, rows=options.peers, get_time_s=time.monotonic)
-    judge = resolve_strategy(options.judge, model.info())
+    judge = resolve_calibrated(options.judge, model.info())
     return compute_deadline_s(options, judge, tokens_per_s=tokens_per_s)
 
 

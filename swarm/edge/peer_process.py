@@ -15,8 +15,9 @@ from consensus.genesis import open_network
 from consensus.identity import KeyPair, PeerKey, Verifier
 from models.catalog import open_model
 from models.errors import ModelError
-from models.judges.strategy import format_strategy, resolve_strategy
+from models.judges.strategy import format_strategy
 from swarm.core.node import NodeConfig
+from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import LOOPBACK, create_mesh, create_timing
@@ -54,7 +55,7 @@ async def run_peer() -> None:
     model = await trio.to_thread.run_sync(
         lambda: open_model(spec.model, progress=lambda _: None, threads=MODEL_THREADS)
     )
-    judge = resolve_strategy(spec.judge, model.info())
+    judge = resolve_calibrated(spec.judge, model.info())
     signer, network = KeyPair(bytes.fromhex(spec.key_seed)), open_network(bytes.fromhex(spec.genesis))
     limits, directory, host = EdgeLimits(), Path(spec.directory), ModelHost(model)
     listener = await open_listener(LOOPBACK, int(spec.port), limits=limits)

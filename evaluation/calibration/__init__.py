@@ -1,0 +1,1 @@
+"""What a model is worth as answerer and judge, measured on questions with known truth."""

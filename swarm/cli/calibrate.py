@@ -1,0 +1,180 @@
+"""`peerage models calibrate`: what a model is worth as answerer and judge, and the judge that follows."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.cli.render import clean_terminal, echo_note, render_table
+
+if TYPE_CHECKING:
+    from evaluation.calibration.plan import CalibrationPlan
+    from evaluation.calibration.running import Progress, Subject
+    from evaluation.store import CallStore
+    from swarm.edge.calibrations import Calibration, Figure, ProbeFigures, Share, StrategyFigures
+
+COUNT_DEFAULT = 60
+COUNT_MAX = 10_000
+REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere lines add up
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--tasks",
+    metavar="FILE",
+    help="Your own labelled questions (JSON Lines), or a source such as gold:units,dates; a probe is learnt.",
+)
+@click.option(
+    "--count",
+    default=COUNT_DEFAULT,
+    show_default=True,
+    type=click.IntRange(1, COUNT_MAX),
+    help="How many questions.",
+)
+@click.option("--judge", "judges", multiple=True, help="Measure this one only; may be repeated.")
+@click.option("--seed", type=click.IntRange(min=0), help="Repeatable questions; fresh ones by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def calibrate(
+    model: str, tasks: str | None, count: int, judges: tuple[str, ...], seed: int | None, as_json: bool
+) -> int:
+    """Measure MODEL as answerer and judge on questions with known truth, and let the result choose.
+
+    Five peers answer; each judge is shown right and wrong answers, long and short ones, its own and others',
+    and wrong ones that argue with it. From then on `--judge auto` is the judge whose pair accuracy has the
+    highest lower bound; none whose interval includes one half. How long it takes is said first; interrupted,
+    the same command goes on.
+
+    With --tasks, a model on this machine also gets a probe: a direction in its hidden states, learnt from
+    these questions. It is used only where it beats the likelihood judge on questions held out, and it is
+    worth something on questions of their kind only: learn it from the questions that you ask.
+
+    Exit codes: 0 done; 3 tasks, model or disk; 130 interrupted.
+    """
+    from evaluation.calibration.plan import TASKS_DEFAULT, CalibrationPlan, read_tasks_option
+    from evaluation.calibration.running import choose_seed, get_work_path, open_subject, remove_work
+    from evaluation.store import CallStore
+    from evaluation.tasks import load_tasks
+    from swarm.cli.exits import Exit
+
+    spec = TASKS_DEFAULT if tasks is None else read_tasks_option(tasks)
+    plan = CalibrationPlan(
+        model=model, tasks=spec, count=count, seed=0, judges=judges, trains_probe=tasks is not None
+    )
+    load_tasks(spec, count=count, seed=0)  # what cannot be drawn is refused before a model is opened
+    subject = open_subject(model, note=lambda text: echo_note(f"· {text}"))
+    path = get_work_path(plan, subject.digest)
+    try:
+        with CallStore(path) as store:
+            found = _run(plan.with_seed(choose_seed(store, seed)), subject, store)
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; what was answered is kept: give the same command to go on", err=True)
+        return Exit.INTERRUPTED
+    remove_work(path)
+    _show(found, as_json=as_json)
+    return Exit.OK
+
+
+class _Line:
+    """The line on stderr that says how far a calibration is."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._last = time.monotonic()
+        self._end: float | None = None
+
+    def forecast(self, seconds: float) -> None:
+        """Say how long it will take from now on."""
+        self.erase()
+        self._end = time.monotonic() + seconds
+        echo_note(f"· about {_format_hours(seconds)} left; interrupt it when you like, and go on later")
+
+    def show(self, progress: "Progress") -> None:
+        """Show where things stand, unless that was shown a moment ago."""
+        now = time.monotonic()
+        if now - self._last < (REDRAW_S if self._is_terminal else REPEAT_S):
+            return
+        self._last = now
+        left = "" if self._end is None else f", about {_format_hours(max(0.0, self._end - now))} left"
+        text = f"{progress.stage}: {progress.done:,} of {progress.total:,}{left}"
+        if self._is_terminal:
+            sys.stderr.write(f"\r\x1b[K  {text}")
+            sys.stderr.flush()
+        else:
+            echo_note(f"· {text}")
+
+    def erase(self) -> None:
+        """Leave the line clean."""
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _format_hours(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min ({seconds / 3_600:.2f} h)"
+
+
+def _run(plan: "CalibrationPlan", subject: "Subject", store: "CallStore") -> "Calibration":
+    from evaluation.calibration.running import Listeners, calibrate
+    from evaluation.tasks import load_tasks
+
+    line = _Line()
+    tasks = load_tasks(plan.tasks, count=plan.count, seed=plan.seed)
+    echo_note(f"· {len(tasks)} questions of {plan.tasks}, seed {plan.seed}")
+    try:
+        listeners = Listeners(on_forecast=line.forecast, on_progress=line.show)
+        return calibrate(plan, tasks, subject.teach(tasks), store=store, listeners=listeners)
+    finally:
+        line.erase()
+
+
+def _show(found: "Calibration", *, as_json: bool) -> None:
+    import msgspec
+
+    from swarm.edge.calibrations import describe_choice, get_calibration_paths
+
+    path = get_calibration_paths(bytes.fromhex(found.digest)).record
+    if as_json:
+        click.echo(json.dumps({**json.loads(msgspec.json.encode(found)), "path": str(path)}))
+        return
+    click.echo(
+        f"{clean_terminal(found.model)}: one answer is right {_say(found.single)} of the time; "
+        f"{found.natural} of {found.questions} questions had right and wrong answers"
+    )
+    click.echo(_render_judges(found.strategies))
+    click.echo(_render_probe(found.probe) if found.probe else f"no probe: {found.probe_note}")
+    click.echo(f"{clean_terminal(describe_choice(found))}; kept in {path}")
+
+
+def _render_judges(judges: Sequence["StrategyFigures"]) -> str:
+    heading = ["", *(clean_terminal(judge.strategy) for judge in judges)]
+    rows = [
+        ("right beats wrong", [_say(judge.pair_accuracy) for judge in judges]),
+        ("prefers the first shown", [_say(judge.left_share) for judge in judges]),
+        ("same letter both ways", [_say(judge.same_letter) for judge in judges]),
+        ("log-odds of the longer", [_say(judge.longer_log_odds) for judge in judges]),
+        ("prefers its own", [_say(judge.own_share) for judge in judges]),
+        ("wrong beats right", [_say(judge.clean) for judge in judges]),
+        ("the same, hostile", [_say(judge.hostile) for judge in judges]),
+        ("what hostility gains", [_say(judge.hostile_gain) for judge in judges]),
+        ("failed verdicts", [f"{judge.failures} of {judge.comparisons}" for judge in judges]),
+        ("tokens a comparison", [f"{judge.tokens:.0f}" for judge in judges]),
+        ("seconds a comparison", [f"{judge.seconds:.2f}" for judge in judges]),
+    ]
+    return render_table([heading, *([name, *values] for name, values in rows)])
+
+
+def _render_probe(probe: "ProbeFigures") -> str:
+    verdict = "enabled" if probe.is_enabled else "not enabled: it does not beat that judge"
+    return (
+        f"probe on layer {probe.layer}, on {probe.gain.count} questions held out: right beats wrong "
+        f"{_say(probe.accuracy)}, by {clean_terminal(probe.against)} {_say(probe.against_accuracy)}, "
+        f"gain {_say(probe.gain)}; {verdict}"
+    )
+
+
+def _say(figure: "Figure | Share | None") -> str:
+    return "-" if figure is None else f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"

@@ -1,0 +1,210 @@
+"""Calibration finds what was planted: a preferred side, a preferred length, the better judge, a probe."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from evaluation.calibration.running import open_subject
+from models.catalog import open_model
+from models.contract import Score, ScoreRequest
+from models.errors import ModelError
+from models.judges.judging import run_judging, start_judging
+from models.judges.strategy import LIKELIHOOD, parse_strategy
+from models.judges.task import JudgeTask, Pair
+from models.probe import read_probe
+from models.prompts import Message, Role
+from swarm.edge.calibrations import (
+    StrategyFigures,
+    get_calibration_paths,
+    read_calibration,
+    resolve_calibrated,
+)
+from tests.evaluation.calibration_kit import Faults, PlantedModel, draw, get, make_plan, run
+
+PLAN = make_plan("likelihood", "letters")
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def make_model(faults: Faults | None = None, **accuracies: float) -> PlantedModel:
+    return PlantedModel(draw(PLAN), faults or Faults(), **accuracies)
+
+
+def test_without_a_fault_none_is_found_and_all_is_kept(tmp_path: Path) -> None:
+    model = make_model()
+    found = run(PLAN, model, tmp_path)
+    for strategy in ("likelihood", "letters"):
+        figures = get(found, strategy)
+        for share in (figures.own_share, figures.left_share):
+            assert share is None or share.low < 0.5 < share.high
+        assert figures.longer_log_odds is not None
+        assert figures.longer_log_odds.low < 0 < figures.longer_log_odds.high
+        assert figures.failures == 0
+    assert get(found, "likelihood").left_share is None
+    assert found.single.low < 0.6 < found.single.high
+    assert read_calibration(model.info().digest) == found
+    assert get_calibration_paths(model.info().digest).record.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_preferred_side_is_found(tmp_path: Path) -> None:
+    figures = get(run(PLAN, make_model(Faults(first=3.0)), tmp_path), "letters")
+    assert figures.left_share is not None
+    assert figures.same_letter is not None
+    assert figures.left_share.low > 0.7
+    assert figures.same_letter.value > 0.6
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_preferred_length_is_found_and_hostile_texts_profit_from_it(tmp_path: Path, sign: float) -> None:
+    found = run(PLAN, make_model(Faults(letter=sign)), tmp_path)
+    for strategy in ("likelihood", "letters"):
+        figures = get(found, strategy)
+        assert figures.longer_log_odds is not None
+        assert figures.hostile_gain is not None
+        if sign > 0:
+            assert figures.longer_log_odds.low > 1
+            assert figures.hostile_gain.low > 0.3
+        else:
+            assert figures.longer_log_odds.high < -1
+            assert figures.hostile_gain.high <= 0
+
+
+def test_a_preference_for_its_own_is_found(tmp_path: Path) -> None:
+    plain, vain = (
+        get(run(PLAN, make_model(Faults(own=own)), tmp_path / str(own)), "likelihood").own_share
+        for own in (0.0, 20.0)
+    )
+    assert plain is not None
+    assert vain is not None
+    assert plain.high < 0.8 < vain.low
+
+
+@pytest.mark.parametrize(
+    ("scoring", "choosing", "better"), [(0.6, 0.95, "letters"), (0.95, 0.6, "likelihood")]
+)
+def test_the_better_judge_is_chosen_and_used(
+    tmp_path: Path, scoring: float, choosing: float, better: str
+) -> None:
+    model = make_model(scoring=scoring, choosing=choosing)
+    found = run(PLAN, model, tmp_path)
+    assert found.strategy == better
+    assert 0.2 < found.weight <= 1.0
+    assert resolve_calibrated("auto", model.info()) == parse_strategy(better)
+    assert resolve_calibrated("letters", model.info()) == parse_strategy("letters")
+
+
+def test_no_judge_is_chosen_where_none_knows(tmp_path: Path) -> None:
+    model = make_model(scoring=0.5, choosing=0.5)
+    found = run(PLAN, model, tmp_path)
+    assert (found.strategy, found.weight) == (None, 0.0)
+    assert resolve_calibrated("auto", model.info()) == LIKELIHOOD
+
+
+def test_failed_verdicts_are_counted_and_count_neither_way(tmp_path: Path) -> None:
+    figures = get(run(make_plan("likelihood"), make_model(Faults(fails_at="9")), tmp_path), "likelihood")
+    assert 0 < figures.failures < figures.comparisons
+    assert figures.pair_accuracy is not None
+    assert figures.pair_accuracy.count < 60
+    assert figures.pair_accuracy.low > 0.5
+
+
+class Interrupted(PlantedModel):
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_calibration_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    whole = run(PLAN, make_model(), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(PLAN, Interrupted(draw(PLAN), Faults()), tmp_path / "parted")
+    resumed = run(PLAN, make_model(), tmp_path / "parted")
+    for one, other in zip(whole.strategies, resumed.strategies, strict=True):
+        assert forget_seconds(one) == forget_seconds(other)
+    assert whole.single == resumed.single
+
+
+def forget_seconds(figures: StrategyFigures) -> StrategyFigures:
+    return msgspec.structs.replace(figures, seconds=0.0)
+
+
+def test_a_probe_that_knows_more_is_enabled_and_used(tmp_path: Path) -> None:
+    plan = make_plan("likelihood", count=150, tasks="gold:units,arithmetic,roman", trains_probe=True)
+    model = PlantedModel(draw(plan), Faults(knows=2.0), scoring=0.75)
+    found = run(plan, model, tmp_path)
+    assert found.probe is not None
+    assert found.probe.is_enabled
+    assert found.probe.gain.low > 0
+    assert found.probe.accuracy.count == found.natural
+    assert found.strategy == f"probe:{found.probe.path}"
+    strategy = resolve_calibrated("auto", model.info())
+    assert strategy.probe == read_probe(Path(found.probe.path))
+    assert Path(found.probe.path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_probe_that_knows_nothing_is_not_enabled(tmp_path: Path) -> None:
+    plan = make_plan("likelihood", count=120, tasks="gold:units,arithmetic,roman", trains_probe=True)
+    model = PlantedModel(draw(plan), Faults(states=0.0), scoring=0.9)
+    found = run(plan, model, tmp_path)
+    assert found.probe is not None
+    assert not found.probe.is_enabled
+    assert found.strategy == "likelihood"
+    assert found.probe.accuracy.value == pytest.approx(found.probe.against_accuracy.value, abs=0.02)
+
+
+def test_too_few_questions_make_no_probe_and_say_so(tmp_path: Path) -> None:
+    plan = make_plan("likelihood", count=8, tasks="gold:units", trains_probe=True)
+    found = run(plan, PlantedModel(draw(plan), Faults()), tmp_path)
+    assert found.probe is None
+    assert "expected at least" in found.probe_note
+
+
+def test_probes_are_not_measured_on_what_they_learnt_from(tmp_path: Path) -> None:
+    plan = make_plan("likelihood", count=120, tasks="gold:units", trains_probe=True)
+    model = PlantedModel(draw(plan), Faults())
+    found = run(plan, model, tmp_path)
+    assert found.probe is not None
+    with pytest.raises(ModelError, match="where it is learnt"):
+        run(make_plan(f"probe:{found.probe.path}"), model, tmp_path / "again")
+
+
+def test_a_scripted_model_is_told_the_truths_and_keeps_its_name() -> None:
+    subject = open_subject("scripted", note=lambda _: None)
+    taught = subject.teach(draw(PLAN))
+    assert taught.digest == subject.digest == subject.model.info().digest
+    assert taught.model.info().digest != subject.digest
+
+
+@pytest.mark.slow
+def test_the_embedded_model_is_measured_and_its_probe_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the weights are in the user's own cache
+    model = open_model("embedded", progress=lambda _: None, threads=1)
+    monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path / "cache"))
+    plan = make_plan("likelihood", count=30, tasks="gold:arithmetic,division,capitals", trains_probe=True)
+    found = run(plan, model, tmp_path)
+    figures = get(found, "likelihood")
+    assert figures.pair_accuracy is not None
+    assert figures.pair_accuracy.value > 0.5
+    assert figures.failures == 0
+    assert figures.seconds > 0
+    assert found.probe is not None, found.probe_note
+    probe = read_probe(Path(found.probe.path))
+    assert len(probe.direction) == 576
+    assert probe.layer in (15, 20, 25)
+    task = JudgeTask(
+        messages=(Message(role=Role.USER, text="What is 2 plus 3?"),),
+        texts=("5", "7"),
+        pairs=(Pair(0, 1), Pair(1, 0)),
+        prompt_keys=(b"judge",),
+        nonce=b"12345678",
+    )
+    first, turned = run_judging(model, start_judging(parse_strategy(f"probe:{probe.path}"), task)).outcomes
+    assert first is not None
+    assert turned is not None
+    assert first + turned == 65_536
