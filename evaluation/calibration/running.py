@@ -1,11 +1,12 @@
 """One calibration from its plan to the record that is kept; interrupted, it goes on from there."""
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from evaluation.answering import Answered, answer_all
 from evaluation.asking import ask_tasks, create_keys
@@ -18,10 +19,10 @@ from evaluation.calibration.plan import CalibrationPlan, list_strategies
 from evaluation.calibration.probing import Learning, Learnt, collect, is_natural, learn_probe
 from evaluation.calls import BatchDone, CachedModel
 from evaluation.grading import grade
-from evaluation.store import CallStore
+from evaluation.store import CallStore, Spent
 from evaluation.task import Task
 from models.catalog import open_model
-from models.contract import Model
+from models.contract import Model, ModelInfo
 from models.errors import ModelError
 from models.judges.strategy import LIKELIHOOD, JudgeKind, JudgeStrategy, format_strategy
 from models.prompts import as_line
@@ -40,7 +41,7 @@ PILOT_TASKS: Final = 5
 """Measured first and timed, which says how long the rest will take; nothing of it is measured again."""
 SEED_BITS: Final = 48
 SEED_FACT: Final = "seed"
-PILOT_FACT: Final = "pilot-seconds"
+PILOT_FACT: Final = "pilot-calls"
 NO_STATES: Final = "this model gives no hidden states"
 
 
@@ -202,11 +203,7 @@ def calibrate(
     run = _Run(plan, tasks, list_strategies(plan, info), keys, cached, stage)
     _forecast(run, store, listeners)
     measured = run.measure(len(tasks))
-    rates = {
-        kind: spent.seconds / spent.calls
-        for (kind, digest), spent in store.get_spent().items()
-        if digest == info.digest
-    }
+    rates = {kind: one.seconds / one.calls for kind, one in _get_spent(store, info).items()}
     figures = _compute_figures(plan, tasks, measured, rates)
     chosen = choose_strategy(figures)
     learnt, why = _learn(run, measured, chosen, subject)
@@ -218,16 +215,27 @@ def calibrate(
 
 
 def _forecast(run: _Run, store: CallStore, listeners: Listeners) -> None:
-    """Measure a few tasks, unless that was done, and say what the rest will take."""
+    """Measure a few tasks, unless that was done, and say from calls and rates what the rest will take."""
     pilot = min(PILOT_TASKS, len(run.tasks))
-    started = time.perf_counter()
     run.measure(pilot)
+    spent = _get_spent(store, run.model.info())
     known = store.get_fact(PILOT_FACT)
-    seconds = time.perf_counter() - started if known is None else float(known)
-    store.set_fact(PILOT_FACT, repr(seconds))
-    spent = sum(one.seconds for one in store.get_spent().values())
-    done = seconds if known is None else max(seconds, spent)
-    listeners.on_forecast(max(0.0, seconds * len(run.tasks) / pilot - done))
+    calls = (
+        {kind: one.calls for kind, one in spent.items()}
+        if known is None
+        else msgspec.json.decode(known, type=dict[str, int])
+    )
+    store.set_fact(PILOT_FACT, msgspec.json.encode(calls).decode())
+    left_s = 0.0
+    for kind, one in spent.items():
+        expected = calls.get(kind, 0) * len(run.tasks) / pilot
+        left_s += max(0.0, expected - one.calls) * one.seconds / one.calls
+    listeners.on_forecast(left_s)
+
+
+def _get_spent(store: CallStore, info: ModelInfo) -> dict[str, Spent]:
+    """Return what a model's calls have cost, by kind."""
+    return {kind: spent for (kind, digest), spent in store.get_spent().items() if digest == info.digest}
 
 
 def _compute_figures(

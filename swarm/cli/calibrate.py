@@ -21,7 +21,7 @@ COUNT_MAX = 10_000
 REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere lines add up
 
 
-@click.command()
+@click.command(short_help="Measure a model as answerer and judge, and let the result choose its judge.")
 @click.argument("model")
 @click.option(
     "--tasks",
@@ -123,7 +123,9 @@ def _run(plan: "CalibrationPlan", subject: "Subject", store: "CallStore") -> "Ca
 
     line = _Line()
     tasks = load_tasks(plan.tasks, count=plan.count, seed=plan.seed)
-    echo_note(f"· {len(tasks)} questions of {plan.tasks}, seed {plan.seed}")
+    echo_note(
+        f"· {len(tasks)} questions of {plan.tasks}, seed {plan.seed}; a few first, to see how long it takes"
+    )
     try:
         listeners = Listeners(on_forecast=line.forecast, on_progress=line.show)
         return calibrate(plan, tasks, subject.teach(tasks), store=store, listeners=listeners)
