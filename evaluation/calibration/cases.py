@@ -7,17 +7,14 @@ the side on which the answer of interest is shown.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from typing import Final
 
 from evaluation.answering import Answered
 from evaluation.calibration.hostile import HostileText
-from evaluation.record import AnswerClass
 from evaluation.task import Task
 
 Grade = Callable[[Task, str], bool]
 
-OTHERS_MAX: Final = 100  # truths of a family that are tried for a wrong answer
 PADDED: Final = "The answer is {}."
 
 
@@ -51,33 +48,28 @@ class Case:
     is_left: bool
 
 
-def make_cases(
-    answered: Sequence[Answered],
-    tasks: Sequence[Task],
-    *,
-    hostile: Sequence[HostileText],
-    grade: Grade,
-) -> list[Case]:
+def make_cases(answered: Sequence[Answered], *, hostile: Sequence[HostileText], grade: Grade) -> list[Case]:
     """Make the pairs of all questions.
 
-    A right answer is a peer's where there is one, else the task's truth if that is graded right; a wrong one
-    is a peer's, else the truth of another task of the family. Without both, a question has no such pair.
+    Answers are those that peers gave, because these are what judges meet: a truth that no peer hits is less
+    probable to a model than its own mistakes, and what another question's truth is, no peer says.
 
     Args:
-        answered: The first questions of the tasks, with their answers.
-        tasks: All tasks.
+        answered: The questions with their answers.
         hostile: Texts to put behind wrong answers, in turn; at least one.
         grade: Whether an answer to a task is right.
     """
     cases: list[Case] = []
+    turn = 0
     for place, one in enumerate(answered):
-        right, wrong = _find_right(one, grade), _find_wrong(one, tasks, grade)
+        right, wrong = _get_most_common(one, is_right=True), _get_most_common(one, is_right=False)
         found: list[tuple[Purpose, int, str, str]] = []
         judge = place % len(one.answers)
         if right is not None and wrong is not None:
-            attached = hostile[place % len(hostile)].attach(wrong)
+            attached = hostile[turn % len(hostile)].attach(wrong)
+            turn += 1
             found += [(Purpose.RIGHT, judge, right, wrong), (Purpose.HOSTILE, judge, attached, right)]
-        if (lengths := _find_lengths(one, wrong, grade)) is not None:
+        if (lengths := _find_lengths(one, wrong or right, grade)) is not None:
             found.append((Purpose.LONGER, judge, *lengths))
         if (own := _find_own(one, judge)) is not None:
             found.append((Purpose.OWN, *own))
@@ -88,37 +80,21 @@ def make_cases(
     return cases
 
 
-def _get_most_common(classes: Sequence[AnswerClass]) -> str:
-    return max(classes, key=lambda candidate: len(candidate.authors)).text
+def _get_most_common(one: Answered, *, is_right: bool) -> str | None:
+    """Return the right, or wrong, answer that most peers gave; None where none did."""
+    found = [candidate for candidate in one.classes if candidate.is_right is is_right]
+    return max(found, key=lambda candidate: len(candidate.authors)).text if found else None
 
 
-def _find_right(one: Answered, grade: Grade) -> str | None:
-    """Return the right answer that most peers gave, else the truth where its grader takes it."""
-    right = [candidate for candidate in one.classes if candidate.is_right]
-    if right:
-        return _get_most_common(right)
-    task = one.asked.task
-    return task.truth if grade(task, task.truth) else None
-
-
-def _find_wrong(one: Answered, tasks: Sequence[Task], grade: Grade) -> str | None:
-    """Return the wrong answer that most peers gave, else what is right elsewhere in the family."""
-    wrong = [candidate for candidate in one.classes if not candidate.is_right]
-    if wrong:
-        return _get_most_common(wrong)
-    task = one.asked.task
-    others = (other.truth for other in tasks if other.family == task.family and other.truth != task.truth)
-    return next((truth for truth in islice(others, OTHERS_MAX) if not grade(task, truth)), None)
-
-
-def _find_lengths(one: Answered, wrong: str | None, grade: Grade) -> tuple[str, str] | None:
-    """Return the longest and the shortest of the peers' wrong answers, else one and the same padded."""
+def _find_lengths(one: Answered, text: str | None, grade: Grade) -> tuple[str, str] | None:
+    """Return the longest and the shortest of the peers' wrong answers, else an answer padded and plain."""
     texts = sorted((c.text for c in one.classes if not c.is_right), key=lambda text: (len(text), text))
     if texts and len(texts[-1]) > len(texts[0]):
         return texts[-1], texts[0]
-    if wrong is None or grade(one.asked.task, padded := PADDED.format(wrong)):
+    task = one.asked.task
+    if text is None or grade(task, padded := PADDED.format(text)) is not grade(task, text):
         return None
-    return padded, wrong
+    return padded, text
 
 
 def _find_own(one: Answered, first: int) -> tuple[int, str, str] | None:
@@ -131,5 +107,5 @@ def _find_own(one: Answered, first: int) -> tuple[int, str, str] | None:
             continue
         equal = [c for c in one.classes if c.is_right is mine.is_right and judge not in c.authors]
         if equal:
-            return judge, mine.text, _get_most_common(equal)
+            return judge, mine.text, max(equal, key=lambda candidate: len(candidate.authors)).text
     return None

@@ -59,18 +59,19 @@ def compute_log_odds(scores: Sequence[float]) -> Figure | None:
     )
 
 
-def compute_mean(values: Sequence[float], families: Sequence[str], *, seed: int) -> Figure | None:
+def compute_mean(values: Sequence[float], *, seed: int) -> Figure | None:
     """Return the mean over questions with a bootstrap interval; None without questions.
+
+    Questions are resampled over all families: within families of one question each nothing would vary.
 
     Args:
         values: One a question.
-        families: Of the questions: resampled within them.
         seed: Of the resamples.
     """
     if not values:
         return None
     column = np.array(values, dtype=np.float64)[:, None]
-    drawn = resample_means(column, families, draws=DRAWS, seed=seed)[:, 0]
+    drawn = resample_means(column, [""] * len(values), draws=DRAWS, seed=seed)[:, 0]
     interval = make_interval(float(column.mean()), drawn)
     return Figure(value=interval.value, low=interval.low, high=interval.high, count=len(values))
 
@@ -84,7 +85,6 @@ def compute_strategy_figures(
     strategy: str,
     heard: Sequence[Heard],
     *,
-    families: Sequence[str],
     seed: int,
     get_seconds: Callable[[Mapping[str, int]], float],
 ) -> StrategyFigures:
@@ -93,7 +93,6 @@ def compute_strategy_figures(
     Args:
         strategy: As `--judge` takes it.
         heard: All that it said.
-        families: By question.
         seed: Of resamples.
         get_seconds: What calls take, by kind and count.
     """
@@ -113,7 +112,7 @@ def compute_strategy_figures(
         own_share=compute_share(list(wins[Purpose.OWN].values())),
         hostile=compute_share([hostile[place] for place in both]),
         clean=compute_share([1.0 - right[place] for place in both]),
-        hostile_gain=compute_mean(gains, [families[place] for place in both], seed=seed),
+        hostile_gain=compute_mean(gains, seed=seed),
         comparisons=count,
         failures=sum(one.outcome is None for one in heard),
         tokens=round_off(sum(one.tokens for one in heard) / max(1, count)),

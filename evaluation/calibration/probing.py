@@ -33,13 +33,11 @@ class Learning:
 
     Args:
         questions: With their states.
-        families: Of these.
         against: What the likelihood judge made of the same candidates, `(candidates,)` nats, by question.
         layers: Which layers the states are of.
     """
 
     questions: tuple[LabelledQuestion, ...]
-    families: tuple[str, ...]
     against: tuple[Floats, ...]
     layers: tuple[int, ...]
 
@@ -93,7 +91,7 @@ def collect(
         )
         plain += make_score_requests(messages, prompt_keys, texts)
     states, scores = iter(model.score(stated)), iter(model.score(plain))
-    questions, families, others = [], [], []
+    questions, others = [], []
     for _, one in usable:
         count = len(one.classes)
         own = [next(states) for _ in range(count)]
@@ -101,11 +99,8 @@ def collect(
         question, other = _label(one, own), _average(rest, candidates=count)
         if question is not None and other is not None:
             questions.append(question)
-            families.append(one.asked.task.family)
             others.append(other)
-    return Learning(
-        questions=tuple(questions), families=tuple(families), against=tuple(others), layers=layers
-    )
+    return Learning(questions=tuple(questions), against=tuple(others), layers=layers)
 
 
 def _label(one: Answered, results: Sequence[Score | ModelError]) -> LabelledQuestion | None:
@@ -152,22 +147,22 @@ def learn_probe(
         tasks=tasks,
     )
     own, other = _compute_accuracies(learning, trained)
-    gain = _compute(own - other, learning, seed)
+    gain = _compute(own - other, seed)
     figures = ProbeFigures(
         path=str(probe.path),
         against=format_strategy(against),
         layer=probe.layer,
         ridge=trained.learnt.ridge,
-        accuracy=_compute(own, learning, seed),
-        against_accuracy=_compute(other, learning, seed),
+        accuracy=_compute(own, seed),
+        against_accuracy=_compute(other, seed),
         gain=gain,
         is_enabled=gain.low > 0.0,
     )
     return Learnt(probe=probe, data=encode_probe(probe), figures=figures)
 
 
-def _compute(values: Floats, learning: Learning, seed: int) -> Figure:
-    figure = compute_mean(values.tolist(), learning.families, seed=seed)
+def _compute(values: Floats, seed: int) -> Figure:
+    figure = compute_mean(values.tolist(), seed=seed)
     assert figure is not None, "training wants questions"
     return figure
 

@@ -37,8 +37,8 @@ from swarm.edge.calibrations import (
 from swarm.edge.local import LocalKeys
 from swarm.edge.paths import write_private_file
 
-PILOT_TASKS: Final = 5
-"""Measured first and timed, which says how long the rest will take; nothing of it is measured again."""
+PILOT_TASKS: Final = 10
+"""Measured first, which says how long the rest will take; nothing of it is measured again."""
 SEED_BITS: Final = 48
 SEED_FACT: Final = "seed"
 PILOT_FACT: Final = "pilot-calls"
@@ -138,6 +138,17 @@ def remove_work(path: Path) -> None:
 
 
 @dataclass(slots=True)
+class _Stage:
+    """What is being done, for who is told."""
+
+    on_progress: Callable[[Progress], None]
+    name: str = ""
+
+    def on_batch(self, batch: BatchDone) -> None:
+        self.on_progress(Progress(self.name, batch.done, batch.total))
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
     """A calibration under way."""
 
@@ -146,24 +157,24 @@ class _Run:
     strategies: Sequence[JudgeStrategy]
     keys: LocalKeys
     model: CachedModel
-    stage: list[str]
+    stage: _Stage
 
     def measure(self, count: int) -> _Measured:
         """Let peers answer the first tasks and judge."""
-        self.stage[0] = "answering"
+        self.stage.name = "answering"
         spec = self.plan.model
         asked = ask_tasks(self.plan.swarm, self.keys, self.tasks[:count])
         answered = answer_all(self.plan.swarm, self.keys, asked, models={spec: self.model}, grade=grade)
-        cases = make_cases(answered, self.tasks, hostile=load_hostile_texts(), grade=grade)
+        cases = make_cases(answered, hostile=load_hostile_texts(), grade=grade)
         heard = {}
         for strategy in self.strategies:
-            self.stage[0] = f"judging by {format_strategy(strategy)}"
+            self.stage.name = f"judging by {format_strategy(strategy)}"
             heard[strategy] = hold(strategy, cases, answered=answered, keys=self.keys, model=self.model)
         return _Measured(answered=answered, heard=heard)
 
     def collect_states(self, against: JudgeStrategy, answered: Sequence[Answered]) -> Learning:
         """Read what a probe can be learnt from."""
-        self.stage[0] = "reading hidden states"
+        self.stage.name = "reading hidden states"
         return collect(against, answered, keys=self.keys, model=self.model)
 
 
@@ -192,19 +203,14 @@ def calibrate(
         ModelError: The model cannot judge as it is asked to, or keeps failing; what is known is kept.
         StoreError: The disk failed.
     """
-    stage = ["answering"]
-
-    def on_batch(batch: BatchDone) -> None:
-        listeners.on_progress(Progress(stage[0], batch.done, batch.total))
-
-    info = subject.model.info()
-    cached = CachedModel(info=info, store=store, open_fresh=lambda: subject.model, listener=on_batch)
+    info, stage = subject.model.info(), _Stage(listeners.on_progress)
+    cached = CachedModel(info=info, store=store, open_fresh=lambda: subject.model, listener=stage.on_batch)
     keys = create_keys(plan.swarm)
     run = _Run(plan, tasks, list_strategies(plan, info), keys, cached, stage)
     _forecast(run, store, listeners)
     measured = run.measure(len(tasks))
     rates = {kind: one.seconds / one.calls for kind, one in _get_spent(store, info).items()}
-    figures = _compute_figures(plan, tasks, measured, rates)
+    figures = _compute_figures(plan, measured, rates)
     chosen = choose_strategy(figures)
     learnt, why = _learn(run, measured, chosen, subject)
     calibration = _summarise(plan, tasks, subject, measured, figures, learnt=learnt, why=why)
@@ -239,16 +245,13 @@ def _get_spent(store: CallStore, info: ModelInfo) -> dict[str, Spent]:
 
 
 def _compute_figures(
-    plan: CalibrationPlan, tasks: Sequence[Task], measured: _Measured, rates: Mapping[str, float]
+    plan: CalibrationPlan, measured: _Measured, rates: Mapping[str, float]
 ) -> list[StrategyFigures]:
     def get_seconds(calls: Mapping[str, int]) -> float:
         return sum(count * rates.get(kind, 0.0) for kind, count in calls.items())
 
-    families = [task.family for task in tasks]
     return [
-        compute_strategy_figures(
-            format_strategy(strategy), heard, families=families, seed=plan.seed, get_seconds=get_seconds
-        )
+        compute_strategy_figures(format_strategy(strategy), heard, seed=plan.seed, get_seconds=get_seconds)
         for strategy, heard in measured.heard.items()
     ]
 
@@ -288,7 +291,7 @@ def _summarise(
     if learnt is not None and is_probe_chosen(chosen, learnt.figures):
         strategy, low = f"{JudgeKind.PROBE.value}:{learnt.probe.path}", learnt.figures.accuracy.low
     rights = [sum(answer.is_right for answer in one.answers) / len(one.answers) for one in measured.answered]
-    single = compute_mean(rights, [task.family for task in tasks], seed=plan.seed)
+    single = compute_mean(rights, seed=plan.seed)
     assert single is not None, "a plan has tasks"
     return Calibration(
         schema=CALIBRATION_SCHEMA,

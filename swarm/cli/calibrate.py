@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evaluation.store import CallStore
     from swarm.edge.calibrations import Calibration, Figure, ProbeFigures, Share, StrategyFigures
 
-COUNT_DEFAULT = 60
+COUNT_DEFAULT = 100
 COUNT_MAX = 10_000
 REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere lines add up
 
@@ -30,16 +30,14 @@ REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere
 )
 @click.option(
     "--count",
-    default=COUNT_DEFAULT,
-    show_default=True,
     type=click.IntRange(1, COUNT_MAX),
-    help="How many questions.",
+    help=f"How many questions; {COUNT_DEFAULT} by default, or all of a shorter file.",
 )
 @click.option("--judge", "judges", multiple=True, help="Measure this one only; may be repeated.")
 @click.option("--seed", type=click.IntRange(min=0), help="Repeatable questions; fresh ones by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def calibrate(
-    model: str, tasks: str | None, count: int, judges: tuple[str, ...], seed: int | None, as_json: bool
+    model: str, tasks: str | None, count: int | None, judges: tuple[str, ...], seed: int | None, as_json: bool
 ) -> int:
     """Measure MODEL as answerer and judge on questions with known truth, and let the result choose.
 
@@ -57,14 +55,17 @@ def calibrate(
     from evaluation.calibration.plan import TASKS_DEFAULT, CalibrationPlan, read_tasks_option
     from evaluation.calibration.running import choose_seed, get_work_path, open_subject, remove_work
     from evaluation.store import CallStore
-    from evaluation.tasks import load_tasks
+    from evaluation.tasks import draw_tasks, load_tasks
     from swarm.cli.exits import Exit
 
     spec = TASKS_DEFAULT if tasks is None else read_tasks_option(tasks)
+    # What cannot be drawn is refused before a model is opened.
+    drawn = draw_tasks(spec, count=COUNT_DEFAULT, seed=0).tasks if count is None else ()
+    wanted = count or max(1, len(drawn))
+    load_tasks(spec, count=wanted, seed=0)
     plan = CalibrationPlan(
-        model=model, tasks=spec, count=count, seed=0, judges=judges, trains_probe=tasks is not None
+        model=model, tasks=spec, count=wanted, seed=0, judges=judges, trains_probe=tasks is not None
     )
-    load_tasks(spec, count=count, seed=0)  # what cannot be drawn is refused before a model is opened
     subject = open_subject(model, note=lambda text: echo_note(f"· {text}"))
     path = get_work_path(plan, subject.digest)
     try:

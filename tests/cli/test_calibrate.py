@@ -88,6 +88,8 @@ def test_own_tasks_teach_a_probe_that_ask_can_use(tmp_path: Path) -> None:
         (("scripted", "--tasks", ""), 3, "empty"),
         (("scripted", "--tasks", "none.jsonl"), 3, "none.jsonl"),
         (("scripted", "--tasks", "gold:nothing"), 3, "gold family"),
+        (("scripted", "--tasks", "/dev/null"), 3, "has 0 of the 1 tasks"),
+        (("scripted", "--tasks", "facts:planets", "--count", "5000"), 3, "ask for at most"),
         (("scripted", "--judge", "lettres"), 3, "did you mean 'letters'"),
     ],
 )

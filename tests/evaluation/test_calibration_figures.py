@@ -36,7 +36,7 @@ def test_intervals_hold_their_figure_and_mirror(values: list[float]) -> None:
     turned = compute_share([1 - value for value in values])
     assert turned is not None
     assert turned.low == pytest.approx(1 - share.high, abs=1e-9)
-    mean = compute_mean(values, ["one"] * len(values), seed=1)
+    mean = compute_mean(values, seed=1)
     assert mean is not None
     assert mean.value == pytest.approx(share.value)
 
@@ -48,7 +48,7 @@ def test_known_intervals_and_none_without_trials() -> None:
     assert (share.low, share.high) == pytest.approx((0.490, 0.943), abs=1e-3)
     assert compute_share([]) is None
     assert compute_log_odds([]) is None
-    assert compute_mean([], [], seed=1) is None
+    assert compute_mean([], seed=1) is None
 
 
 def make_figures(strategy: str, right: int, wrong: int, tokens: float = 1.0) -> StrategyFigures:
@@ -117,7 +117,7 @@ def test_pairs_are_what_they_say(tmp_path_factory: pytest.TempPathFactory) -> No
         cached = CachedModel(info=model.info(), store=store, open_fresh=lambda: model)
         asked = ask_tasks(swarm, keys, tasks)
         answered = answer_all(swarm, keys, asked, models={swarm.model: cached}, grade=grade)
-    cases = make_cases(answered, tasks, hostile=load_hostile_texts(), grade=grade)
+    cases = make_cases(answered, hostile=load_hostile_texts(), grade=grade)
     for case in cases:
         task, one = tasks[case.place], answered[case.place]
         is_right, is_other_right = grade(task, case.text), grade(task, case.other)
