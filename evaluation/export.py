@@ -25,21 +25,25 @@ Value = str | int | float | bool | None
 Row = tuple[Value, ...]
 
 # Name of a column, its type, and whether it may be null.
-_QUESTION: Final = (("swarm", str, False), ("key", str, False), ("family", str, False))
-COLUMNS: Final[Mapping[str, tuple[tuple[str, type, bool], ...]]] = {
+Column = tuple[str, type, bool]
+QUESTION_COLUMNS: Final[tuple[Column, ...]] = (
+    ("swarm", str, False), ("key", str, False), ("family", str, False),
+)  # fmt: skip
+COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
     "answers": (
-        *_QUESTION, ("peer", int, False), ("model", str, False), ("is_greedy", bool, False),
+        *QUESTION_COLUMNS, ("peer", int, False), ("model", str, False), ("is_greedy", bool, False),
         ("class", int, True), ("text", str, False), ("is_right", bool, False), ("logprob", float, True),
         ("tokens", int, False), ("prompt_tokens", int, False), ("is_ended", bool, False),
         ("problem", str, False),
     ),
     "judgements": (
-        *_QUESTION, ("judge", int, False), ("prompt", int, True), ("left", int, False), ("right", int, True),
-        ("logprob", float, True), ("outcome", float, True), ("tokens", int, False),
+        *QUESTION_COLUMNS, ("judge", int, False), ("prompt", int, True), ("left", int, False),
+        ("right", int, True), ("logprob", float, True), ("outcome", float, True), ("tokens", int, False),
     ),
     "choices": (
-        *_QUESTION, ("method", str, False), ("source", str, True), ("index", int, True), ("text", str, True),
-        ("rightness", float, False), ("p_best", float, True), ("answer_tokens", int, False),
+        *QUESTION_COLUMNS, ("method", str, False), ("source", str, True), ("index", int, True),
+        ("text", str, True), ("rightness", float, False), ("p_best", float, True),
+        ("answer_tokens", int, False),
         ("judge_calls", int, False), ("judge_tokens", int, False), ("missing", int, False),
     ),
 }  # fmt: skip
@@ -81,7 +85,22 @@ def write_tables(directory: RunDirectory, swarms: Sequence[SwarmRecords], choice
     }
     ensure_directory(directory.tables)
     for name, found in rows.items():
-        write_private_file(directory.tables / f"{name}.parquet", _encode(name, found, directory))
+        write_table(directory, name, COLUMNS[name], found)
+
+
+def write_table(directory: RunDirectory, name: str, columns: Sequence[Column], rows: Iterable[Row]) -> None:
+    """Write one table of a run.
+
+    Args:
+        directory: Where it goes.
+        name: Of the table.
+        columns: Of the table.
+        rows: With as many values as there are columns.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    write_private_file(directory.tables / f"{name}.parquet", _encode(name, columns, rows, directory))
 
 
 def _list_answers(one: SwarmRecords) -> Iterator[Row]:
@@ -90,7 +109,7 @@ def _list_answers(one: SwarmRecords) -> Iterator[Row]:
         for answers, is_greedy in ((record.answers, False), (record.greedy, True)):
             for peer, answer in enumerate(answers):
                 index = None if is_greedy else owners.get(peer)
-                yield (*_name(one, record), peer, one.models[peer], is_greedy, index, *_show(answer))
+                yield (*name_question(one, record), peer, one.models[peer], is_greedy, index, *_show(answer))
 
 
 def _show(answer: Answer) -> Row:
@@ -105,7 +124,8 @@ def _show(answer: Answer) -> Row:
     )
 
 
-def _name(one: SwarmRecords, record: QuestionRecord) -> tuple[str, str, str]:
+def name_question(one: SwarmRecords, record: QuestionRecord) -> tuple[str, str, str]:
+    """Return the values of QUESTION_COLUMNS."""
     return one.swarm.name, record.key, record.family
 
 
@@ -118,13 +138,22 @@ def _list_judgements(one: SwarmRecords) -> Iterator[Row]:
                     for prompt, row in enumerate(rows):
                         for index, logprob in enumerate(row):
                             tokens = scores.tokens[index]
-                            yield (*_name(one, record), judge, prompt, index, None, logprob, None, tokens)
+                            yield (
+                                *name_question(one, record),
+                                judge,
+                                prompt,
+                                index,
+                                None,
+                                logprob,
+                                None,
+                                tokens,
+                            )
             case PairOutcomes() as outcomes:
                 for shown, outcome in outcomes.values.items():
                     share = None if outcome is None else outcome / Q16
                     tokens = outcomes.tokens[shown]
                     yield (
-                        *_name(one, record),
+                        *name_question(one, record),
                         shown.judge,
                         None,
                         shown.left,
@@ -143,7 +172,7 @@ def _list_choices(one: SwarmRecords, choices: Choices) -> Iterator[Row]:
             # A mean over peers names no answer of its own.
             pick = choice.picks[0] if len(choice.picks) == 1 else None
             yield (
-                *_name(one, record),
+                *name_question(one, record),
                 method,
                 None if pick is None else pick.source.value,
                 None if pick is None else pick.index,
@@ -169,7 +198,7 @@ def _get_type(kind: type) -> "pa.DataType":
     return types[kind]
 
 
-def _encode(name: str, rows: Iterable[Row], directory: RunDirectory) -> bytes:
+def _encode(name: str, columns: Sequence[Column], rows: Iterable[Row], directory: RunDirectory) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -181,10 +210,10 @@ def _encode(name: str, rows: Iterable[Row], directory: RunDirectory) -> bytes:
         "peerage.plan_digest": directory.facts.plan_digest,
         "peerage.version": directory.facts.version,
     }
-    fields = [pa.field(column, _get_type(kind), nullable=may) for column, kind, may in COLUMNS[name]]
+    fields = [pa.field(column, _get_type(kind), nullable=may) for column, kind, may in columns]
     listed = list(rows)
-    columns = [pa.array([row[place] for row in listed], field.type) for place, field in enumerate(fields)]
-    table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=metadata))
+    arrays = [pa.array([row[place] for row in listed], field.type) for place, field in enumerate(fields)]
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
     table.validate(full=True)
     sink = io.BytesIO()
     parquet.write_table(table, sink, version=FORMAT_VERSION, compression=COMPRESSION)

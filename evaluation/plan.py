@@ -1,6 +1,7 @@
 """What is asked, of which swarms, by which rules it is decided: one frozen plan, as plain data."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from consensus.hashing import tagged_hash
 from models.judges.strategy import AUTOMATIC
@@ -10,6 +11,9 @@ from ranking.canonical import STEPS_MAX, default_calls_per_peer
 BOOTSTRAP_DEFAULT = 2_000
 QUICK_QUESTIONS_MAX = 4
 QUICK_BOOTSTRAP_MAX = 200
+EXTRANEOUS_KINDS: Final = ("facts", "numbers", "orders", "answers")
+"""What is added to questions: irrelevant facts, distracting numbers, orders to who answers or judges, and
+answers that are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,32 @@ class SwarmPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """What is done to every swarm of a plan, beside leaving it in peace.
+
+    Args:
+        extraneous: Kinds of text that are added to questions, of EXTRANEOUS_KINDS; every question gets one.
+        hostile_answers: How many peers that are wrong speak to the judges in their answers; 0 for none.
+        hostile_judges: Numbers of peers that judge against the swarm, rising.
+    """
+
+    extraneous: tuple[str, ...] = ()
+    hostile_answers: int = 0
+    hostile_judges: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The questions as rounds in sequence, in which peers gain and lose weight.
+
+    Args:
+        gold_every: Every how manieth round's truth comes out afterwards; 0 for none.
+    """
+
+    gold_every: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Tasks x swarms x methods.
 
@@ -94,6 +124,8 @@ class Plan:
         bootstrap: Resamples of the questions.
         budgets: Judge calls a peer that the curve of accuracy against calls shows, rising.
         sizes: Numbers of peers that the curve of accuracy against peers shows, rising.
+        robustness: What swarms have to withstand; None for nothing.
+        standing: How rounds are held in sequence; None where they are not.
     """
 
     name: str
@@ -105,6 +137,8 @@ class Plan:
     bootstrap: int = BOOTSTRAP_DEFAULT
     budgets: tuple[int, ...] = ()
     sizes: tuple[int, ...] = ()
+    robustness: Robustness | None = None
+    standing: Standing | None = None
 
     @property
     def seed_bytes(self) -> bytes:

@@ -15,8 +15,11 @@ from consensus.genesis import SEATS_MAX, SEATS_MIN
 from consensus.question import CALLS_MAX, CALLS_MIN, TEMPERATURE_MILLI_MAX, TOKENS_MAX
 from evaluation.plan import (
     BOOTSTRAP_DEFAULT,
+    EXTRANEOUS_KINDS,
     Member,
     Plan,
+    Robustness,
+    Standing,
     SwarmPlan,
     TaskSource,
     get_calls_default,
@@ -34,7 +37,10 @@ COUNT_MAX: Final = 1_000_000
 BOOTSTRAP_MAX: Final = 100_000
 SIZE_MIN: Final = 2
 
-PLAN_KEYS: Final = ("schema", "name", "seed", "tasks", "swarms", "methods", "against", "bootstrap", "budget")
+PLAN_KEYS: Final = (
+    "schema", "name", "seed", "tasks", "swarms", "methods", "against", "bootstrap", "budget", "robustness",
+    "standing",
+)  # fmt: skip
 TASK_KEYS: Final = ("spec", "count")
 SWARM_KEYS: Final = (
     "name", "model", "peers", "key_seed", "judge", "calls_per_peer", "steps", "temperature", "max_tokens",
@@ -42,6 +48,9 @@ SWARM_KEYS: Final = (
 )  # fmt: skip
 MEMBER_KEYS: Final = ("peer", "model", "temperature")
 BUDGET_KEYS: Final = ("calls", "sizes")
+ROBUSTNESS_KEYS: Final = ("extraneous", "hostile_answers", "hostile_judges")
+STANDING_KEYS: Final = ("gold_every",)
+GOLD_EVERY_MAX: Final = 10_000
 
 _Table = Mapping[str, object]
 
@@ -106,6 +115,12 @@ class _Reader:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self.fail(key, f"tables, each under [[{self.name(key)}]]")
         return [_Reader(item, f"{self.name(key)}[{place}]", known) for place, item in enumerate(value)]
+
+    def get_table(self, key: str, known: Sequence[str]) -> "_Reader":
+        value = self.table.get(key, {})
+        if not isinstance(value, dict):
+            raise self.fail(key, f"a table, [{self.name(key)}]")
+        return _Reader(value, self.name(key), known)
 
 
 def list_shipped() -> tuple[str, ...]:
@@ -188,10 +203,7 @@ def _read_plan(reader: _Reader) -> Plan:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two swarms are called {name!r}", remedy="give each a name of its own")
-    budget = reader.table.get("budget", {})
-    if not isinstance(budget, dict):
-        raise reader.fail("budget", "a table, [budget]")
-    limits = _Reader(budget, "budget", BUDGET_KEYS)
+    limits = reader.get_table("budget", BUDGET_KEYS)
     return Plan(
         name=reader.get_text("name"),
         seed=seed,
@@ -202,7 +214,38 @@ def _read_plan(reader: _Reader) -> Plan:
         bootstrap=reader.get_integer("bootstrap", 1, BOOTSTRAP_MAX, BOOTSTRAP_DEFAULT),
         budgets=limits.get_integers("calls", CALLS_MIN, CALLS_MAX),
         sizes=limits.get_integers("sizes", SIZE_MIN, SEATS_MAX),
+        robustness=_read_robustness(reader, swarms) if "robustness" in reader.table else None,
+        standing=_read_standing(reader) if "standing" in reader.table else None,
     )
+
+
+def _read_robustness(reader: _Reader, swarms: Sequence[SwarmPlan]) -> Robustness:
+    table = reader.get_table("robustness", ROBUSTNESS_KEYS)
+    kinds = tuple(dict.fromkeys(table.get_texts("extraneous")))
+    unknown = next((kind for kind in kinds if kind not in EXTRANEOUS_KINDS), None)
+    if unknown is not None:
+        near = get_close_matches(unknown, EXTRANEOUS_KINDS, n=1, cutoff=0.0)
+        raise ConfigError(
+            f"{table.name('extraneous')}: there are no texts of the kind {unknown!r}",
+            remedy=f"did you mean {near[0]!r}? known: {', '.join(EXTRANEOUS_KINDS)}",
+        )
+    # Against a swarm that is hostile to the last peer there is nothing to measure.
+    most = min(swarm.peers for swarm in swarms) - 1
+    found = Robustness(
+        extraneous=kinds,
+        hostile_answers=table.get_integer("hostile_answers", 0, most, 0),
+        hostile_judges=table.get_integers("hostile_judges", 1, most),
+    )
+    if found == Robustness():
+        raise ConfigError(
+            "robustness: nothing is to be withstood", remedy=f"give one of {', '.join(ROBUSTNESS_KEYS)}"
+        )
+    return found
+
+
+def _read_standing(reader: _Reader) -> Standing:
+    table = reader.get_table("standing", STANDING_KEYS)
+    return Standing(gold_every=table.get_integer("gold_every", 0, GOLD_EVERY_MAX, 0))
 
 
 def _read_swarm(reader: _Reader, seed: int) -> SwarmPlan:

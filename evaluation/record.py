@@ -8,6 +8,7 @@ from typing import NamedTuple
 from evaluation.plan import SwarmPlan
 from models.contract import Score
 from models.judges.likelihood import outcome_q16
+from ranking.canonical import Q16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,3 +255,34 @@ def get_pick_text(record: QuestionRecord, pick: Pick) -> str:
             return record.answers[pick.index].text
         case Source.GREEDY:
             return record.greedy[pick.index].text
+
+
+def compute_pair_scores(record: QuestionRecord, judge: int) -> list[float]:
+    """Return whether a judge preferred the right answer, by pair of a right and a wrong one, both ways round.
+
+    Args:
+        record: The question.
+        judge: Which peer.
+
+    Returns:
+        1 where it did, 1/2 where its verdict was even; verdicts that are missing are left out.
+    """
+    judged = record.judgements
+    if judged is None:
+        return []
+    outcomes = [
+        outcome if is_first_right else Q16 - outcome
+        for right, wrong in list_mixed_pairs(record)
+        for left, second, is_first_right in ((right, wrong, True), (wrong, right, False))
+        if (outcome := judged.get_outcome(judge, left, second)) is not None
+    ]
+    return [1.0 if outcome > Q16 // 2 else 0.5 if outcome == Q16 // 2 else 0.0 for outcome in outcomes]
+
+
+def list_mixed_pairs(record: QuestionRecord) -> list[tuple[int, int]]:
+    """Return pairs of a right and a wrong class."""
+    if record.judgements is None:
+        return []
+    rights = [index for index, one in enumerate(record.classes) if one.is_right]
+    wrongs = [index for index, one in enumerate(record.classes) if not one.is_right]
+    return [(right, wrong) for right in rights for wrong in wrongs]

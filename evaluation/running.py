@@ -1,7 +1,7 @@
 """One run from plan to results, and the results again without a model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from consensus.errors import ConfigError
@@ -15,9 +15,13 @@ from evaluation.methods import get_methods
 from evaluation.page.page import render_page
 from evaluation.plan import Plan
 from evaluation.record import SwarmRecords
+from evaluation.robustness.assembling import Extras, assemble
+from evaluation.robustness.export import write_extra_tables
+from evaluation.robustness.extraneous import DirtyTask
+from evaluation.robustness.measuring import Withstood, make_plan_dirty, measure_withstood
 from evaluation.store import CallStore, Spent
 from evaluation.summary import Summary, Timing, encode_json, make_summary, make_timing
-from evaluation.tables import Choices, summarise
+from evaluation.tables import Choices, SwarmSummary, summarise
 from evaluation.task import Task
 from evaluation.tasks import load_tasks
 
@@ -115,7 +119,8 @@ def execute(directory: RunDirectory, *, listeners: Listeners, open_one: OpenMode
     """
     check_plan(directory.plan)
     tasks = draw_plan_tasks(directory.plan)
-    opening = open_one or open_for_tasks(tasks, note=listeners.note)
+    dirty = make_plan_dirty(directory.plan, tasks, grade=grade)
+    opening = open_one or open_for_tasks([*tasks, *(one.task for one in dirty)], note=listeners.note)
     with CallStore(directory.store) as store:
         forecast: list[Forecast] = []
 
@@ -126,14 +131,15 @@ def execute(directory: RunDirectory, *, listeners: Listeners, open_one: OpenMode
         models = Models(store=store, open_one=opening, listener=on_batch)
         known = dict(store.get_spent())
         lots, rates = list_lots(directory.plan, len(tasks), models), _get_rates(known)
+        lots += lots if dirty else []  # the same once more
         if any(lot.kind not in rates for lot in lots):
             rates = measure_rates(directory.plan, tasks, models) | rates
         forecast.append(Forecast(lots, known=known, rates=rates))
         listeners.on_forecast(forecast[0].compute_left_s() or 0.0)
-        records = measure(directory.plan, tasks, models, grade=grade)
+        measured = _measure(directory.plan, tasks, models)
         store.set_fact(DONE_FACT, directory.facts.plan_digest)
         listeners.note("computing the figures")
-        return _write(directory, records, store)
+        return _write(directory, measured, store)
 
 
 def report(directory: RunDirectory) -> Results:
@@ -151,21 +157,44 @@ def report(directory: RunDirectory) -> Results:
                 remedy=f"peerage eval resume {directory.root}",
             )
         tasks = draw_plan_tasks(directory.plan)
-        records = measure(directory.plan, tasks, Models(store=store, open_one=None), grade=grade)
-        return _write(directory, records, store)
+        measured = _measure(directory.plan, tasks, Models(store=store, open_one=None))
+        return _write(directory, measured, store)
 
 
 def _get_rates(known: dict[CallKind, Spent]) -> dict[CallKind, float]:
     return {kind: spent.seconds / spent.calls for kind, spent in known.items() if spent.calls}
 
 
-def _write(directory: RunDirectory, swarms: Sequence[SwarmRecords], store: CallStore) -> Results:
-    found = [summarise(directory.plan, one) for one in swarms]
-    choices: list[Choices] = [chosen for _, chosen in found]
-    results = Results(
-        make_summary(directory, [summary for summary, _ in found]), make_timing(store.get_spent())
-    )
-    write_tables(directory, swarms, choices)
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What was measured of every swarm: its records, and what it withstood of what."""
+
+    swarms: Sequence[SwarmRecords]
+    dirty: Sequence[DirtyTask]
+    withstood: Sequence[Withstood]
+
+
+def _measure(plan: Plan, tasks: Sequence[Task], models: Models) -> _Measured:
+    swarms = measure(plan, tasks, models, grade=grade)
+    dirty = make_plan_dirty(plan, tasks, grade=grade)
+    withstood = measure_withstood(plan, swarms, tasks, dirty, models, grade=grade)
+    return _Measured(swarms, dirty, withstood)
+
+
+def _write(directory: RunDirectory, measured: _Measured, store: CallStore) -> Results:
+    plan = directory.plan
+    summaries: list[SwarmSummary] = []
+    played: list[tuple[SwarmRecords, Choices]] = []
+    extras: list[Extras] = []
+    for one, withstood in zip(measured.swarms, measured.withstood, strict=True):
+        summary, chosen = summarise(plan, one)
+        extra = assemble(plan, one, chosen, measured.dirty, withstood)
+        summaries.append(replace(summary, robustness=extra.robustness, standing=extra.standing))
+        played += [(one, chosen), *extra.list_played()]
+        extras.append(extra)
+    results = Results(make_summary(directory, summaries), make_timing(store.get_spent()))
+    write_tables(directory, [one for one, _ in played], [chosen for _, chosen in played])
+    write_extra_tables(directory, [(one, extra) for one, extra in zip(measured.swarms, extras, strict=True)])
     directory.write(TIMING_NAME, encode_json(results.timing))
     directory.write(SUMMARY_NAME, encode_json(results.summary))
     directory.write(REPORT_NAME, render_page(results.summary, results.timing, directory).encode())

@@ -15,7 +15,14 @@ from consensus.hashing import tagged_hash
 from evaluation.methods import get_methods
 from evaluation.methods.base import Choice, Method, Settings, list_absent
 from evaluation.plan import Plan, SwarmPlan
-from evaluation.record import QuestionRecord, SwarmRecords, is_pick_right
+from evaluation.record import (
+    QuestionRecord,
+    SwarmRecords,
+    compute_pair_scores,
+    is_pick_right,
+    list_mixed_pairs,
+)
+from evaluation.robustness.results import RobustnessSummary, StandingSummary
 from evaluation.statistics import (
     Bin,
     Floats,
@@ -34,6 +41,7 @@ from ranking.canonical import Q16
 ALL: Final = "all"
 ORACLE: Final = "oracle"
 MAJORITY: Final = "majority"
+SINGLE: Final = "single"
 BUDGET_METHODS: Final = ("oracle", "ours", "plain-bt", "mean-rank", "fortytwo", "majority")
 SIZE_METHODS: Final = ("oracle", "ours", "confidence-vote", "majority", "single")
 HALF_Q16: Final = Q16 // 2
@@ -107,7 +115,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwarmSummary:
-    """Everything that is said of one swarm; `left_out` names methods and what they lack."""
+    """Everything that is said of one swarm; `left_out` names methods and what they lack.
+
+    `robustness` and `standing` are None where the plan does not ask for them, and where nobody judges.
+    """
 
     name: str
     judge: str
@@ -124,6 +135,8 @@ class SwarmSummary:
     sizes: tuple[CurvePoint, ...]
     calibration: tuple[CalibrationRow, ...]
     judges: tuple[JudgeRow, ...]
+    robustness: RobustnessSummary | None = None
+    standing: StandingSummary | None = None
 
 
 Choices = Mapping[str, Sequence[Choice]]
@@ -140,7 +153,8 @@ def choose_methods(plan: Plan, records: Sequence[QuestionRecord]) -> tuple[list[
     """
     methods = get_methods(plan.methods)
     named = [method.name for method in methods]
-    methods += [one for one in get_methods((plan.against, MAJORITY, ORACLE)) if one.name not in named]
+    always = (plan.against, MAJORITY, ORACLE, *((SINGLE,) if plan.robustness is not None else ()))
+    methods += [one for one in get_methods(always) if one.name not in named]
     absent = list_absent(records)
     left_out = {
         method.name: ", ".join(need.value for need in method.needs if need in absent)
@@ -153,6 +167,17 @@ def choose_methods(plan: Plan, records: Sequence[QuestionRecord]) -> tuple[list[
             remedy=f'write against = "{MAJORITY}"',
         )
     return [method for method in dict.fromkeys(methods) if method.name not in left_out], left_out
+
+
+def choose_for_all(plan: Plan, one: SwarmRecords) -> Choices:
+    """Return what every method that the records allow makes of every question, by name.
+
+    Raises:
+        ConfigError: The plan names a method that does not exist.
+    """
+    methods, _ = choose_methods(plan, one.records)
+    settings = get_settings(plan, one.swarm)
+    return {method.name: method.choose_all(one.records, settings) for method in methods}
 
 
 def get_settings(plan: Plan, swarm: SwarmPlan) -> Settings:
@@ -176,8 +201,7 @@ def summarise(plan: Plan, one: SwarmRecords) -> tuple[SwarmSummary, Choices]:
         ConfigError: The plan names a method that does not exist.
     """
     methods, left_out = choose_methods(plan, one.records)
-    settings = get_settings(plan, one.swarm)
-    choices = {method.name: method.choose_all(one.records, settings) for method in methods}
+    choices = choose_for_all(plan, one)
     families = sorted(dict.fromkeys(record.family for record in one.records))
     rows = {family: _compute_rows(plan, one.records, choices, family) for family in (ALL, *families)}
     return SwarmSummary(
@@ -364,21 +388,14 @@ def _compute_judges(one: SwarmRecords, families: Sequence[str]) -> tuple[JudgeRo
 
 
 def _compute_judge(one: SwarmRecords, peer: int, family: str, records: Sequence[QuestionRecord]) -> JudgeRow:
-    outcomes = [
-        (record.judgements.get_outcome(peer, left, right), record.classes[left].is_right)
-        for record in records
-        if record.judgements is not None
-        for left, right in permutations(range(len(record.classes)), 2)
-        if record.classes[left].is_right != record.classes[right].is_right
-    ]
-    known = [outcome if is_left else Q16 - outcome for outcome, is_left in outcomes if outcome is not None]
-    points = sum(1.0 if outcome > HALF_Q16 else 0.5 if outcome == HALF_Q16 else 0.0 for outcome in known)
+    verdicts = sum(2 * len(list_mixed_pairs(record)) for record in records)
+    scores = [score for record in records for score in compute_pair_scores(record, peer)]
     return JudgeRow(
         peer=peer,
         model=one.models[peer],
         family=family,
-        verdicts=len(outcomes),
-        missing=len(outcomes) - len(known),
-        accuracy=round_off(points / len(known)) if known else None,
+        verdicts=verdicts,
+        missing=verdicts - len(scores),
+        accuracy=round_off(sum(scores) / len(scores)) if scores else None,
         as_author=round_off(sum(record.answers[peer].is_right for record in records) / len(records)),
     )

@@ -14,6 +14,7 @@ from evaluation.page.plots import (
     format_interval,
     format_share,
 )
+from evaluation.page.robustness import draw_attacks, draw_losses, draw_weights
 from evaluation.page.svg import Svg, make_harmless
 from evaluation.statistics import Interval
 from evaluation.summary import Summary, Timing
@@ -45,6 +46,9 @@ class SwarmView:
     curves: tuple[Curve, ...]
     calibrations: tuple[tuple[str, Svg], ...]
     judges: Svg | None
+    losses: Svg | None
+    attacks: Svg | None
+    weights: Svg | None
 
 
 def render_page(summary: Summary, timing: Timing, directory: RunDirectory) -> str:
@@ -65,6 +69,7 @@ def render_page(summary: Summary, timing: Timing, directory: RunDirectory) -> st
         "share": format_share,
         "interval": format_interval,
         "points": format_points,
+        "number": format_number,
         "shorten": shorten,
         # Pictures escape what they draw.
         "own": Markup,
@@ -80,6 +85,14 @@ def render_page(summary: Summary, timing: Timing, directory: RunDirectory) -> st
         bounds={name for name, method in METHODS.items() if method.knows_truth},
         style=files("evaluation.page").joinpath("page.css").read_text("utf-8"),
     )
+
+
+def format_number(interval: Interval) -> str:
+    """Write a figure with its bounds."""
+    value, low, high = (
+        f"{one:.2f}".replace("-", "\N{MINUS SIGN}") for one in (interval.value, interval.low, interval.high)
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def format_points(interval: Interval) -> str:
@@ -117,6 +130,13 @@ def _view(place: int, one: SwarmSummary, summary: Summary) -> SwarmView:
         judges=draw_judges(f"judges-{place}", one.judges)
         if any(row.accuracy is not None for row in one.judges)
         else None,
+        losses=draw_losses(f"losses-{place}", one.robustness.paired)
+        if one.robustness is not None and one.robustness.paired
+        else None,
+        attacks=draw_attacks(f"attacks-{place}", one.robustness.attacks)
+        if one.robustness is not None and one.robustness.attacks
+        else None,
+        weights=None if one.standing is None else draw_weights(f"weights-{place}", one.standing),
     )
 
 

@@ -1,0 +1,1 @@
+"""What swarms withstand, and whom they come to trust: noise in questions, hostile answers, hostile judges."""
