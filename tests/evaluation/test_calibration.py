@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from evaluation.calibration.running import open_subject
+from evaluation.task import Task
+from evaluation.tasks import load_tasks
 from models.catalog import open_model
-from models.contract import Score, ScoreRequest
+from models.contract import Model, Score, ScoreRequest
 from models.errors import ModelError
 from models.judges.judging import run_judging, start_judging
+from models.judges.likelihood import judge_request
 from models.judges.strategy import LIKELIHOOD, parse_strategy
 from models.judges.task import JudgeTask, Pair
-from models.probe import read_probe
+from models.probe import Probe, encode_probe, read_probe
+from models.probe_training import LabelledQuestion, train
 from models.prompts import Message, Role
 from swarm.edge.calibrations import (
     StrategyFigures,
@@ -179,32 +184,69 @@ def test_a_scripted_model_is_told_the_truths_and_keeps_its_name() -> None:
     assert taught.model.info().digest != subject.digest
 
 
+def ask_about(task: Task) -> tuple[Message, ...]:
+    return (Message(role=Role.USER, text=task.text),)
+
+
+def label_by_truth(model: Model, tasks: Sequence[Task], layer: int) -> list[LabelledQuestion]:
+    """Hold each question's truth against the next question's."""
+    pairs = list(zip(tasks, [*tasks[1:], tasks[0]], strict=True))
+    scores = model.score(
+        [
+            judge_request(ask_about(task), b"judge", text, state_layers=(layer,))
+            for task, other in pairs
+            for text in (task.truth, other.truth)
+        ]
+    )
+    return [
+        LabelledQuestion(
+            states=np.array([[one.states[0] for one in scores[place : place + 2]]]),
+            logprobs=np.array([one.logprob for one in scores[place : place + 2]]),
+            is_right=np.array([True, False]),
+        )
+        for place in range(0, len(scores), 2)
+    ]
+
+
 @pytest.mark.slow
-def test_the_embedded_model_is_measured_and_its_probe_judges(
+def test_the_embedded_model_is_measured_and_a_probe_of_it_judges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()  # the weights are in the user's own cache
     model = open_model("embedded", progress=lambda _: None, threads=1)
     monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path / "cache"))
-    plan = make_plan("likelihood", count=30, tasks="gold:arithmetic,division,capitals", trains_probe=True)
+    plan = make_plan("likelihood", count=4, tasks="gold:capitals", trains_probe=True)
     found = run(plan, model, tmp_path)
     figures = get(found, "likelihood")
-    assert figures.pair_accuracy is not None
-    assert figures.pair_accuracy.value > 0.5
+    assert figures.comparisons > 0
     assert figures.failures == 0
     assert figures.seconds > 0
-    assert found.probe is not None, found.probe_note
-    probe = read_probe(Path(found.probe.path))
-    assert len(probe.direction) == 576
-    assert probe.layer in (15, 20, 25)
+    assert found.single.value > 0
+    assert found.probe is None
+    assert "expected at least" in found.probe_note
+
+    tasks = load_tasks("gold:capitals", count=12, seed=1)
+    learnt = train(label_by_truth(model, tasks, 20), seed=1).learnt
+    assert len(learnt.direction) == 576
+    probe = Probe(
+        path=tmp_path / "probe.json",
+        digest=model.info().digest,
+        layer=20,
+        direction=tuple(learnt.direction.astype(np.float32).tolist()),
+        logprob_weight=learnt.logprob_weight,
+        tasks="gold:capitals",
+    )
+    probe.path.write_bytes(encode_probe(probe))
+    strategy = resolve_calibrated(f"probe:{probe.path}", model.info())
     task = JudgeTask(
-        messages=(Message(role=Role.USER, text="What is 2 plus 3?"),),
-        texts=("5", "7"),
+        messages=ask_about(tasks[0]),
+        texts=(tasks[0].truth, tasks[1].truth),
         pairs=(Pair(0, 1), Pair(1, 0)),
         prompt_keys=(b"judge",),
         nonce=b"12345678",
     )
-    first, turned = run_judging(model, start_judging(parse_strategy(f"probe:{probe.path}"), task)).outcomes
+    first, turned = run_judging(model, start_judging(strategy, task)).outcomes
     assert first is not None
     assert turned is not None
+    assert first > 32_768 > turned
     assert first + turned == 65_536
