@@ -16,6 +16,11 @@ EXTRANEOUS_KINDS: Final = ("facts", "numbers", "orders", "answers")
 answers that are none."""
 
 
+DIRTY_NAME: Final = "{} (extraneous text)"
+HOSTILE_NAME: Final = "{} (hostile answers)"
+"""What a swarm is called in tables where it stands once more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSource:
     """Where questions come from.

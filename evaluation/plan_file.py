@@ -15,7 +15,9 @@ from consensus.genesis import SEATS_MAX, SEATS_MIN
 from consensus.question import CALLS_MAX, CALLS_MIN, TEMPERATURE_MILLI_MAX, TOKENS_MAX
 from evaluation.plan import (
     BOOTSTRAP_DEFAULT,
+    DIRTY_NAME,
     EXTRANEOUS_KINDS,
+    HOSTILE_NAME,
     Member,
     Plan,
     Robustness,
@@ -229,6 +231,18 @@ def _read_robustness(reader: _Reader, swarms: Sequence[SwarmPlan]) -> Robustness
             f"{table.name('extraneous')}: there are no texts of the kind {unknown!r}",
             remedy=f"did you mean {near[0]!r}? known: {', '.join(EXTRANEOUS_KINDS)}",
         )
+    names = [swarm.name for swarm in swarms]
+    taken = next(
+        (
+            one.format(name)
+            for name in names
+            for one in (DIRTY_NAME, HOSTILE_NAME)
+            if one.format(name) in names
+        ),
+        None,
+    )
+    if taken is not None:
+        raise ConfigError(f"a swarm is called {taken!r}, which tables need", remedy="give it another name")
     # Against a swarm that is hostile to the last peer there is nothing to measure.
     most = min(swarm.peers for swarm in swarms) - 1
     found = Robustness(

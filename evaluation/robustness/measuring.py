@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from evaluation.answering import Grade
 from evaluation.asking import ask_tasks, create_keys
 from evaluation.judging import create_judge, resolve_judge
 from evaluation.measuring import Models, measure
-from evaluation.plan import Plan
+from evaluation.plan import DIRTY_NAME, HOSTILE_NAME, Plan
 from evaluation.record import QuestionRecord, SwarmRecords
 from evaluation.robustness.extraneous import DirtyTask, make_dirty_tasks
 from evaluation.robustness.hostile_answers import HostileAnswer, draw_all_hostile, make_answered
 from evaluation.task import Task
-
-DIRTY_NAME: Final = "{} (extraneous text)"
-HOSTILE_NAME: Final = "{} (hostile answers)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

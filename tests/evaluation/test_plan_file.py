@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from consensus.errors import ConfigError
-from evaluation.plan import Member, reseed, shrink
+from evaluation.plan import Member, Robustness, Standing, reseed, shrink
 from evaluation.plan_file import PLAN_BYTES_MAX, compute_plan_digest, list_shipped, load_plan, parse_plan
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_a_plan_is_read_with_its_defaults() -> None:
     assert (second.calls_per_peer, second.steps, second.key_seed, second.judge) == (8, 2, "z", "auto")
 
 
-@pytest.mark.parametrize("name", ["quick", "embedded"])
+@pytest.mark.parametrize("name", ["quick", "embedded", "robust", "mixed"])
 def test_the_shipped_plans_can_be_read(name: str) -> None:
     plan, data = load_plan(str(ROOT / "evaluation" / f"{name}.toml"))
     assert plan.swarms
@@ -130,6 +130,59 @@ def test_what_is_wrong_is_named(old: str, new: str, said: str, remedy: str) -> N
     assert caught.value.message.startswith("my.toml")
     assert said in caught.value.message
     assert remedy in caught.value.remedy
+
+
+ROBUST = (
+    PLAN
+    + """
+[robustness]
+extraneous = ["orders", "facts", "orders"]
+hostile_answers = 2
+hostile_judges = [3, 1]
+[standing]
+gold_every = 5
+"""
+)
+
+
+def test_robustness_and_standing_are_read() -> None:
+    plan = parse_plan(ROBUST.encode(), origin="p")
+    assert plan.robustness == Robustness(
+        extraneous=("orders", "facts"), hostile_answers=2, hostile_judges=(1, 3)
+    )
+    assert plan.standing == Standing(gold_every=5)
+    bare = parse_plan((PLAN + "[standing]").encode(), origin="p")
+    assert (bare.robustness, bare.standing) == (None, Standing())
+    assert parse_plan(PLAN.encode(), origin="p").standing is None
+    assert shrink(plan).robustness == plan.robustness
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "remedy"),
+    [
+        ('"facts"', '"fact"', "robustness.extraneous: there are no texts of the kind 'fact'", "'facts'"),
+        ("hostile_judges = [3, 1]", "hostile_judges = [4]", "hostile_judges: got [4]", ""),
+        ("hostile_judges = [3, 1]", "hostile_judges = [0]", "hostile_judges: got [0]", ""),
+        ("hostile_answers = 2", "hostile_answers = 4", "got 4, expected a whole number from 0 to 3", ""),
+        ("hostile_answers", "hostile_answer", "robustness.hostile_answer", "did you mean 'hostile_answers'"),
+        ("gold_every", "gold", "standing.gold", "did you mean 'gold_every'"),
+        ("gold_every = 5", "gold_every = -1", "gold_every: got -1", ""),
+        ("[robustness]", "[[robustness]]", "robustness: got", ""),
+        ("[standing]", "[[standing]]", "standing: got", ""),
+        ('name = "b"', 'name = "a (hostile answers)"', "'a (hostile answers)', which tables need", ""),
+    ],
+)
+def test_what_is_wrong_with_robustness_is_named(old: str, new: str, said: str, remedy: str) -> None:
+    assert old in ROBUST
+    with pytest.raises(ConfigError) as caught:
+        parse_plan(ROBUST.replace(old, new, 1).encode(), origin="my.toml")
+    assert said in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_robustness_that_names_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="nothing is to be withstood"):
+        parse_plan((PLAN + "[robustness]").encode(), origin="p")
 
 
 @pytest.mark.parametrize("missing", ["tasks", "swarms"])
