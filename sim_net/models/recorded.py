@@ -31,6 +31,7 @@ from models.contract import (
     ScoreRequest,
 )
 from models.scripted import get_question
+from models.states import check_states
 from sim_net.models.draws import encode_text
 
 CACHE_SCHEMA = 1
@@ -57,6 +58,7 @@ class _ModelLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="m
     device: str
     has_replayable_sampling: bool
     has_logprobs: bool
+    is_digest_declared: bool = False
 
 
 class _GenerationLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="generation"):
@@ -67,6 +69,7 @@ class _GenerationLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     finish: str
     prompt_tokens: int
     logprob: float | None  # None: not finite, which JSON cannot say
+    counted_tokens: int | None = None
 
 
 class _ScoreLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="score"):
@@ -104,8 +107,8 @@ class RecordedModel:
                 raise ConfigError(f"{path} holds no recorded model", remedy=RECORD_REMEDY)
             self._info = info
             return
-        # Choices are not kept: a run that judges by them must not look replayable.
-        self._info = dataclasses.replace(inner.info(), has_choices=False)
+        # Choices and hidden states are not kept: a run that judges by them must not look replayable.
+        self._info = dataclasses.replace(inner.info(), has_choices=False, layers=0)
         if info is None:
             self._append([_make_model_line(self._info)])
         elif info.digest != self._info.digest:
@@ -148,7 +151,12 @@ class RecordedModel:
         return [self._generations[key] for key in keys]
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
-        """Score each continuation from the cache; see `Model.score` and `generate`."""
+        """Score each continuation from the cache; see `Model.score` and `generate`.
+
+        Raises:
+            ModelError: Hidden states are asked for, which no recording holds.
+        """
+        check_states(requests, self._info)
         keys = [self._compute_score_key(request) for request in requests]
         missing = {
             key: request for key, request in zip(keys, requests, strict=True) if key not in self._scores
@@ -250,6 +258,7 @@ class RecordedModel:
             finish=Finish(line.finish),
             prompt_tokens=line.prompt_tokens,
             logprob=logprob,
+            counted_tokens=line.counted_tokens,
         )
         self._generations.setdefault(key, generation)
 
@@ -305,6 +314,7 @@ def _make_model_line(info: ModelInfo) -> _ModelLine:
         device=info.device,
         has_replayable_sampling=info.has_replayable_sampling,
         has_logprobs=info.has_logprobs,
+        is_digest_declared=info.is_digest_declared,
     )
 
 
@@ -321,6 +331,7 @@ def _open_model_line(line: _ModelLine) -> ModelInfo:
         has_replayable_sampling=line.has_replayable_sampling,
         has_logprobs=line.has_logprobs,
         has_choices=False,
+        is_digest_declared=line.is_digest_declared,
     )
 
 
@@ -333,6 +344,7 @@ def _make_generation_line(key: bytes, request: GenerateRequest, result: Generati
         finish=result.finish.value,
         prompt_tokens=result.prompt_tokens,
         logprob=_compute_finite(result.logprob),
+        counted_tokens=result.counted_tokens,
     )
 
 

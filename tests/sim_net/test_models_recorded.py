@@ -97,7 +97,7 @@ def test_what_was_recorded_is_replayed_without_the_model(tmp_path: Path) -> None
     path = tmp_path / "deep" / "calls.jsonl"
     asks, judges = record(path)
     replaying = RecordedModel(path)
-    assert replaying.info() == replace(SCRIPTED.info(), has_choices=False)  # choices are not kept
+    assert replaying.info() == replace(SCRIPTED.info(), has_choices=False, layers=0)  # neither is kept
     assert replaying.generate(asks) == SCRIPTED.generate(asks)
     assert replaying.score(judges) == SCRIPTED.score(judges)
     assert replaying.calls == 5
