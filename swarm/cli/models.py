@@ -1,6 +1,7 @@
 """`peerage models`: which models are there, fetching them, and what they can do."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -8,7 +9,9 @@ import msgspec
 from models.catalog import CatalogEntry, get_model_info, list_models, pull_model
 from swarm.cli.calibrate import calibrate
 from swarm.cli.render import clean_terminal, echo_note, render_table
-from swarm.edge.calibrations import Calibration, describe_choice, read_calibration
+
+if TYPE_CHECKING:
+    from swarm.edge.calibrations import Calibration
 
 MODELS_SCHEMA = "peerage.models/1"
 JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -68,14 +71,18 @@ def info(name: str, as_json: bool) -> None:
     click.echo(render_table([[key, _say(value)] for key, value in rows]))
 
 
-def _read_calibration(entry: CatalogEntry) -> Calibration | None:
+def _read_calibration(entry: CatalogEntry) -> "Calibration | None":
     """Return what was measured of a model; None also where it is not known yet which weights it has."""
+    from swarm.edge.calibrations import read_calibration
+
     return read_calibration(bytes.fromhex(entry.digest)) if entry.digest else None
 
 
-def _describe_calibration(found: Calibration | None) -> list[tuple[str, str]]:
+def _describe_calibration(found: "Calibration | None") -> list[tuple[str, str]]:
     if found is None:
         return [("calibration", "")]
+    from swarm.edge.calibrations import describe_choice
+
     rows = [
         ("calibration", f"{found.questions} questions of {found.tasks}: {describe_choice(found)}"),
         ("one answer right", f"{found.single.value:.2f} [{found.single.low:.2f}, {found.single.high:.2f}]"),
