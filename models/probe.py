@@ -7,13 +7,12 @@ on: elsewhere it did worse than a plain vote (research notes, second experiment)
 import base64
 import binascii
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from models.errors import ModelError
 
@@ -87,15 +86,19 @@ def encode_probe(probe: Probe) -> bytes:
     """Return the bytes of a probe's file.
 
     Raises:
-        ModelError: They would be more than PROBE_BYTES_MAX.
+        ModelError: They would be more than PROBE_BYTES_MAX, or a weight is out of its bounds.
     """
-    values = np.array(probe.direction, dtype="<f4")
+    values = probe.direction
+    if not _are_weights((*values, probe.logprob_weight)):
+        raise ModelError(
+            f"a weight of the probe is not within {WEIGHT_MAX:g}", remedy="learn it from more questions"
+        )
     file = _ProbeFile(
         schema=PROBE_SCHEMA,
         digest=probe.digest.hex(),
         layer=probe.layer,
         width=len(values),
-        direction=base64.b64encode(values.tobytes()).decode("ascii"),
+        direction=base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode("ascii"),
         logprob_weight=probe.logprob_weight,
         tasks=probe.tasks,
     )
@@ -147,22 +150,26 @@ def decode_probe(data: bytes, path: Path) -> Probe:
         (not 1 <= file.layer <= LAYER_MAX, f"its layer is {file.layer}, expected 1 to {LAYER_MAX}"),
         (not 1 <= file.width <= WIDTH_MAX, f"its width is {file.width}, expected 1 to {WIDTH_MAX}"),
         (len(raw) != 4 * file.width, f"its direction has {len(raw)} bytes, expected {4 * file.width}"),
-        (not abs(file.logprob_weight) <= WEIGHT_MAX, f"its weight is {file.logprob_weight}"),
+        (not _are_weights((file.logprob_weight,)), f"its weight is {file.logprob_weight}"),
     )
     for is_wrong, why in problems:
         if is_wrong:
             raise _refuse(path, why)
-    direction: npt.NDArray[np.float32] = np.frombuffer(raw, dtype="<f4")
-    if not bool((np.abs(direction) <= WEIGHT_MAX).all()):
+    direction: tuple[float, ...] = struct.unpack(f"<{file.width}f", raw)
+    if not _are_weights(direction):
         raise _refuse(path, f"a value of its direction is not within {WEIGHT_MAX:g}")
     return Probe(
         path=path,
         digest=digest,
         layer=file.layer,
-        direction=tuple(direction.tolist()),
+        direction=direction,
         logprob_weight=file.logprob_weight,
         tasks=file.tasks,
     )
+
+
+def _are_weights(values: tuple[float, ...]) -> bool:
+    return all(abs(value) <= WEIGHT_MAX for value in values)  # which no NaN is
 
 
 def _refuse(path: Path, why: str) -> ModelError:

@@ -1,6 +1,7 @@
 """Files of probes: round trips, bounds, and a refusal with a remedy for everything else."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,13 @@ def test_the_widest_probe_fits_and_a_wider_one_is_refused() -> None:
     assert len(encode_probe(make_probe(WIDTH_MAX))) <= PROBE_BYTES_MAX
     with pytest.raises(ModelError, match="at most"):
         encode_probe(make_probe(WIDTH_MAX + 1))
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, 1e300])
+def test_weights_out_of_bounds_are_not_written(weight: float) -> None:
+    for probe in (replace(make_probe(), logprob_weight=weight), replace(make_probe(), direction=(weight,))):
+        with pytest.raises(ModelError, match="weight"):
+            encode_probe(probe)
 
 
 def test_files_that_are_not_there_or_too_long_are_refused(tmp_path: Path) -> None:
