@@ -136,7 +136,7 @@ def execute(directory: RunDirectory, *, listeners: Listeners, open_one: OpenMode
             rates = measure_rates(directory.plan, tasks, models) | rates
         forecast.append(Forecast(lots, known=known, rates=rates))
         listeners.on_forecast(forecast[0].compute_left_s() or 0.0)
-        measured = _measure(directory.plan, tasks, models)
+        measured = _measure(directory.plan, tasks, dirty, models)
         store.set_fact(DONE_FACT, directory.facts.plan_digest)
         listeners.note("computing the figures")
         return _write(directory, measured, store)
@@ -157,7 +157,8 @@ def report(directory: RunDirectory) -> Results:
                 remedy=f"peerage eval resume {directory.root}",
             )
         tasks = draw_plan_tasks(directory.plan)
-        measured = _measure(directory.plan, tasks, Models(store=store, open_one=None))
+        dirty = make_plan_dirty(directory.plan, tasks, grade=grade)
+        measured = _measure(directory.plan, tasks, dirty, Models(store=store, open_one=None))
         return _write(directory, measured, store)
 
 
@@ -174,9 +175,8 @@ class _Measured:
     withstood: Sequence[Withstood]
 
 
-def _measure(plan: Plan, tasks: Sequence[Task], models: Models) -> _Measured:
+def _measure(plan: Plan, tasks: Sequence[Task], dirty: Sequence[DirtyTask], models: Models) -> _Measured:
     swarms = measure(plan, tasks, models, grade=grade)
-    dirty = make_plan_dirty(plan, tasks, grade=grade)
     withstood = measure_withstood(plan, swarms, tasks, dirty, models, grade=grade)
     return _Measured(swarms, dirty, withstood)
 

@@ -68,7 +68,7 @@ def make_answered(asked: AskedTask, record: QuestionRecord, hostile: Sequence[Ho
     """Return a question's answers with the hostile ones in their places, equal ones merged anew.
 
     A hostile answer stays what it was, wrong: no grader is asked whether a text that argues for a wrong
-    answer might count as a right one.
+    answer might count as a right one. It keeps the log-probability of the answer that its peer sampled.
     """
     by_peer = {one.peer: one.text for one in hostile}
     answers = tuple(

@@ -58,7 +58,8 @@ def hold_rounds(records: Sequence[QuestionRecord], settings: Settings, *, gold_e
         is_gold = gold_every > 0 and number % gold_every == 0
         is_plain = is_weighted = False
         if record.classes:
-            dealt = deal_round(record, settings)
+            # Past the memory of rounds: one that was attacked is held once, and would only fill it.
+            dealt = deal_round.__wrapped__(record, settings)
             round_ = Round(
                 seed=settings.draw_seed(record),
                 authors=record.authors,
