@@ -46,15 +46,17 @@ class Means:
         )
 
 
-def compute_means(values: Floats, families: Sequence[str], plan: Plan) -> Means:
+def compute_means(values: Floats, plan: Plan, *, families: Sequence[str] | None = None) -> Means:
     """Return means of columns over questions, with their resamples.
 
     Args:
         values: `(questions, columns) float64`, at least one question.
-        families: By question.
         plan: Its seed and number of resamples.
+        families: By question, where these are all of the plan, which asks so many of each family; None where
+            chance chose among them: a family with one question left would then feign that it cannot vary.
     """
-    resampled = resample_means(values, families, draws=plan.bootstrap, seed=plan.seed)
+    strata = [""] * len(values) if families is None else families
+    resampled = resample_means(values, strata, draws=plan.bootstrap, seed=plan.seed)
     return Means(values.mean(axis=0).tolist(), resampled)
 
 
@@ -94,7 +96,7 @@ def compare_dirty(
     rows: list[PairedRow] = []
     for kind in (ALL, *dict.fromkeys(sorted(task.kind for task in tasks))):
         places = [place for place, task in enumerate(tasks) if kind in (ALL, task.kind)]
-        families = [clean.records[place].family for place in places]
+        families = [record.family for record in clean.records] if kind == ALL else None
         rows += [
             _compare_rule(plan, name, kind, rightness[name][places], rightness[SINGLE][places], families)
             for name in names
@@ -103,10 +105,10 @@ def compare_dirty(
 
 
 def _compare_rule(
-    plan: Plan, method: str, kind: str, own: Floats, single: Floats, families: Sequence[str]
+    plan: Plan, method: str, kind: str, own: Floats, single: Floats, families: Sequence[str] | None
 ) -> PairedRow:
     losses = np.column_stack([own[:, 0] - own[:, 1], single[:, 0] - single[:, 1]])
-    means = compute_means(np.column_stack([own, -losses[:, 0], losses]), families, plan)
+    means = compute_means(np.column_stack([own, -losses[:, 0], losses]), plan, families=families)
     is_binary = bool(np.isin(own, (0.0, 1.0)).all())
     return PairedRow(
         method=method,
@@ -184,7 +186,6 @@ def compare_hostile(
     places = [place for place, own in enumerate(answers) if own]
     if not places:
         return ()
-    families = [clean.records[place].family for place in places]
     rows = []
     for name in list_rules(choices):
         values = []
@@ -200,7 +201,7 @@ def compare_hostile(
                     compute_rightness(theirs, second),
                 ]
             )
-        means = compute_means(np.array(values), families, plan)
+        means = compute_means(np.array(values), plan)
         rows.append(
             HostileRow(
                 method=name,
@@ -250,9 +251,7 @@ def compare_verdicts(
     ]
     if not found:
         return ()
-    by_place = _group(found)
-    families = [clean.records[place].family for place in by_place]
-    means = compute_means(np.array(list(by_place.values())), families, plan)
+    means = compute_means(np.array(list(_group(found).values())), plan)
     by_text: dict[str, list[_Preferred]] = {}
     for one in found:
         by_text.setdefault(one.text, []).append(one)

@@ -17,8 +17,8 @@ from evaluation.robustness.results import (
     WeightPoint,
 )
 from evaluation.robustness.rounds import HeldRound, hold_rounds
-from evaluation.statistics import Floats, Interval, round_off
-from evaluation.tables import get_settings
+from evaluation.statistics import Floats, round_off
+from evaluation.tables import ALL, get_settings
 
 TRACE_POINTS_MAX: Final = 60
 NO_ATTACK: Final = "none"
@@ -42,7 +42,8 @@ def summarise_standing(plan: Plan, one: SwarmRecords, held: Sequence[HeldRound])
         held: What `hold_plan_rounds` made of them.
     """
     rights = np.array([[turn.is_unweighted_right, turn.is_weighted_right] for turn in held], dtype=np.float64)
-    means = compute_means(rights, [one.records[turn.place].family for turn in held], plan)
+    families = [one.records[turn.place].family for turn in held]
+    means = compute_means(rights, plan, families=families)
     late = held[-max(1, len(held) // 4) :]
     peers = tuple(_describe_peer(plan, one, peer, held[0], late) for peer in range(one.swarm.peers))
     return StandingSummary(
@@ -65,19 +66,14 @@ def _describe_peer(
 ) -> StandingPeer:
     answers = np.array([[float(record.answers[peer].is_right)] for record in one.records])
     judged = [
-        (record.family, sum(scores) / len(scores))
-        for record in one.records
-        if (scores := compute_pair_scores(record, peer))
+        [sum(scores) / len(scores)] for record in one.records if (scores := compute_pair_scores(record, peer))
     ]
-    pairs: Interval | None = None
-    if judged:
-        column = np.array([[share] for _, share in judged])
-        pairs = compute_means(column, [family for family, _ in judged], plan).compute(0)
+    families = [record.family for record in one.records]
     return StandingPeer(
         peer=peer,
         model=one.swarm.get_models()[peer],
-        answers=compute_means(answers, [record.family for record in one.records], plan).compute(0),
-        pairs=pairs,
+        answers=compute_means(answers, plan, families=families).compute(0),
+        pairs=compute_means(np.array(judged), plan).compute(0) if judged else None,
         weight_first=round_off(first.weights[peer]),
         weight_last=round_off(sum(turn.weights[peer] for turn in late) / len(late)),
     )
@@ -154,13 +150,13 @@ def _measure_attack(
 ) -> list[AttackRow]:
     held = hold_plan_rounds(plan, one, records)
     rows = []
-    for rounds, turns in (("all", held), ("second half", held[len(held) // 2 :])):
+    for rounds, turns in ((ALL, held), ("second half", held[len(held) // 2 :])):
         values = [
             [turn.is_unweighted_right, turn.is_weighted_right, _get_single(records[turn.place])]
             for turn in turns
         ]
-        families = [records[turn.place].family for turn in turns]
-        means = compute_means(np.array(values, dtype=np.float64), families, plan)
+        families = [records[turn.place].family for turn in turns] if rounds == ALL else None
+        means = compute_means(np.array(values, dtype=np.float64), plan, families=families)
         share = sum(sum(turn.weights[peer] for peer in hostile) / sum(turn.weights) for turn in turns)
         rows += [
             _make_row(name, len(hostile), rounds, len(turns), means, column, share / len(turns))

@@ -72,6 +72,17 @@ def test_there_is_no_ratio_to_a_loss_that_is_not_told_from_none() -> None:
     assert rows[1].difference.value == 0.0
 
 
+def test_a_kind_with_one_question_of_a_family_does_not_feign_certainty() -> None:
+    clean, dirty = make_half_lost(6)
+    families = tuple(replace(one, family=f"f{place}") for place, one in enumerate(clean.records))
+    mixed = replace(dirty, records=(*dirty.records[:3], *clean.records[3:]))
+    choices = {"single": [pick(1)] * 6}
+    rows = compare_dirty(PLAN, replace(clean, records=families), choices, mixed, choices, make_dirty(6))
+    (row,) = (row for row in rows if row.kind == "facts")
+    assert row.difference.value == -0.5
+    assert row.difference.low < -0.7 < -0.3 < row.difference.high
+
+
 def test_kinds_are_told_apart() -> None:
     clean, dirty = make_half_lost(28)
     tasks = make_dirty(28, kinds=("facts", "orders"))
