@@ -1,6 +1,6 @@
 """What was measured of models on this machine, a file a model, and which judge that makes `auto` mean.
 
-Simulated testnets and evaluations do not ask here: what they find must not depend on a machine's cache.
+Simulated testnets and evaluations do not ask here: what they find must not depend on a machine's history.
 """
 
 from dataclasses import dataclass
@@ -151,7 +151,7 @@ def get_calibration_paths(digest: bytes) -> CalibrationPaths:
     Args:
         digest: The model's, 32 bytes.
     """
-    directory = get_paths().cache / DIRECTORY_NAME
+    directory = get_paths().data / DIRECTORY_NAME
     return CalibrationPaths(
         record=directory / f"{digest.hex()}.json", probe=directory / f"{digest.hex()}.probe.json"
     )

@@ -14,8 +14,8 @@ SMALL = ("models", "calibrate", "scripted", "--count", "30", "--seed", "1")
 
 
 @pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path / "cache"))
+def _data_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEERAGE_DATA_DIR", str(tmp_path / "data"))
 
 
 def test_it_says_how_long_measures_chooses_and_leaves_one_file() -> None:

@@ -30,9 +30,9 @@ INFO = ScriptedModel().info()
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _data_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PEERAGE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PEERAGE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         yield
 
 

@@ -32,8 +32,8 @@ PLAN = make_plan("likelihood", "letters")
 
 
 @pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path / "cache"))
+def _data_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEERAGE_DATA_DIR", str(tmp_path / "data"))
 
 
 def make_model(faults: Faults | None = None, **accuracies: float) -> PlantedModel:
@@ -209,12 +209,8 @@ def label_by_truth(model: Model, tasks: Sequence[Task], layer: int) -> list[Labe
 
 
 @pytest.mark.slow
-def test_the_embedded_model_is_measured_and_a_probe_of_it_judges(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()  # the weights are in the user's own cache
+def test_the_embedded_model_is_measured_and_a_probe_of_it_judges(tmp_path: Path) -> None:
     model = open_model("embedded", progress=lambda _: None, threads=1)
-    monkeypatch.setenv("PEERAGE_CACHE_DIR", str(tmp_path / "cache"))
     plan = make_plan("likelihood", count=4, tasks="gold:capitals", trains_probe=True)
     found = run(plan, model, tmp_path)
     figures = get(found, "likelihood")
