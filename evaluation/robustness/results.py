@@ -128,7 +128,7 @@ class StandingPeer:
         peer: Which one.
         model: Its model's specification.
         answers: Accuracy of its own answers.
-        pairs: How often it prefers a right answer to a wrong one; None where it compared none.
+        pairs: How often it prefers a right answer to a wrong one, a mean over questions; None without any.
         weight_first: Its weight in the first round.
         weight_last: Its mean weight over the last quarter of the rounds.
     """
