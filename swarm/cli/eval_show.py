@@ -14,9 +14,9 @@ from evaluation.comparing import ComparedRow, compare
 from evaluation.directory import REPORT_NAME, RunDirectory, create_directory, open_directory
 from evaluation.plan_file import load_plan
 from evaluation.running import Listeners, Progress, Results, execute, report
-from evaluation.statistics import Interval
 from evaluation.summary import Summary, encode_json
 from evaluation.tables import MethodRow, SwarmSummary
+from swarm.cli.eval_withstood import show_points, show_robustness, show_standing
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, echo_note, render_table
 from swarm.edge.paths import get_paths
@@ -149,6 +149,10 @@ def _show_swarm(swarm: SwarmSummary, summary: Summary) -> None:
     click.echo(render_table(rows))
     for name, lack in swarm.left_out.items():
         click.echo(f"  left out: {name}, for want of {lack}")
+    if swarm.robustness is not None:
+        show_robustness(swarm.robustness)
+    if swarm.standing is not None:
+        show_standing(swarm.standing)
 
 
 def _show_method(row: MethodRow, against: str) -> list[str]:
@@ -157,14 +161,10 @@ def _show_method(row: MethodRow, against: str) -> list[str]:
         row.method,
         f"{row.accuracy.value:.3f}",
         f"{row.accuracy.low:.3f} to {row.accuracy.high:.3f}",
-        "-" if row.method == against else _show_points(row.difference),
+        "-" if row.method == against else show_points(row.difference),
         recovered,
         f"{row.judge_calls:.1f}",
     ]
-
-
-def _show_points(interval: Interval) -> str:
-    return f"{100 * interval.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
 def compare_runs(first: str, second: str, *, as_json: bool) -> int:
@@ -197,7 +197,7 @@ def _list_compared(rows: Sequence[ComparedRow]) -> list[list[str]]:
                 str(row.questions),
                 f"{row.first:.3f}",
                 f"{row.second:.3f}",
-                _show_points(row.difference),
+                show_points(row.difference),
                 "-" if test is None else f"{test.better} : {test.worse}, {test.p_value:.3g}",
             ]
         )

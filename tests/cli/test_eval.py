@@ -45,6 +45,28 @@ def test_a_quick_run_says_how_long_it_takes_and_shows_every_rule(tmp_path: Path)
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+def test_what_a_swarm_withstands_and_whom_it_trusts_is_shown(tmp_path: Path) -> None:
+    plan = tmp_path / "withstood.toml"
+    plan.write_text(
+        EMBEDDED_PLAN.replace('model = "embedded"', 'model = "scripted:judge_accuracy=0.9"').replace(
+            "likelihood:prompts=2", "likelihood"
+        )
+        + '[robustness]\nextraneous = ["orders"]\nhostile_answers = 1\nhostile_judges = [1]\n'
+        + "[standing]\ngold_every = 2\n"
+    )
+    ran = run("eval", "run", str(plan), "--out", str(tmp_path / "run"))
+    assert ran.code == 0, ran.err
+    for heading in (
+        "the same questions with extraneous text:",
+        "wrong answers that win, as they were and with a text that speaks to the judge:",
+        "some peers judge against the swarm:",
+        "rounds in sequence, ",
+        "weights against none: ",
+    ):
+        assert heading in ran.out
+    assert "\n  ours" in ran.out.partition("with extraneous text:")[2]
+
+
 def test_the_same_command_goes_on_and_json_is_schema_versioned(tmp_path: Path) -> None:
     arguments = ("eval", "run", QUICK, "--quick", "--seed", "9", "--json", "--out", str(tmp_path / "run"))
     first = run(*arguments)
