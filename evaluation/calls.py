@@ -21,6 +21,7 @@ from models.contract import (
     ScoreRequest,
 )
 from models.errors import ModelError
+from models.judges.task import Call, Reply
 
 FAILURES_IN_A_ROW_MAX: Final = 32
 """Calls that fail one after another before the run stops: then it is not the questions."""
@@ -134,6 +135,18 @@ class CachedModel:
     def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice | ModelError]:
         """Choose, or read what was chosen; see `generate`."""
         return self._run("choose", requests, lambda model: model.choose, Choice)
+
+    def reply(self, calls: Sequence[Call]) -> list[Reply]:
+        """Answer calls of any kind, in order, each kind in batches of its own; see `generate`."""
+        generates = [call for call in calls if isinstance(call, GenerateRequest)]
+        scores = [call for call in calls if isinstance(call, ScoreRequest)]
+        choices = [call for call in calls if isinstance(call, ChoiceRequest)]
+        rows = {
+            GenerateRequest: iter(list[Reply](self.generate(generates))),
+            ScoreRequest: iter(list[Reply](self.score(scores))),
+            ChoiceRequest: iter(list[Reply](self.choose(choices))),
+        }
+        return [next(rows[type(call)]) for call in calls]
 
     def _run(
         self,

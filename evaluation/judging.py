@@ -15,12 +15,12 @@ from evaluation.answering import Answered
 from evaluation.calls import CachedModel
 from evaluation.plan import SwarmPlan
 from evaluation.record import ClassScores, Judgements, PairOutcomes, Shown
-from models.contract import ChoiceRequest, GenerateRequest, Generation, ModelInfo, Score, ScoreRequest
+from models.contract import Generation, ModelInfo, Score, ScoreRequest
 from models.errors import ModelError
 from models.judges.judging import start_judging
 from models.judges.likelihood import choose_prompt_keys, make_score_requests
 from models.judges.strategy import JudgeKind, JudgeStrategy, resolve_strategy
-from models.judges.task import Call, JudgedPairs, JudgeTask, Judging, Pair, Reply
+from models.judges.task import Call, JudgedPairs, JudgeTask, Judging, Pair
 from models.prompts import FENCE_NONCE_BYTES_MIN
 from swarm.core.judgement import make_conversation
 from swarm.core.seat import FENCE_SALT
@@ -217,7 +217,7 @@ def _hold(conversations: Sequence[_Conversation], model: CachedModel) -> None:
     """Hold conversations turn by turn, so that one turn's calls of all of them share batches."""
     going = [one for one in conversations if one.judged is None]
     while going:
-        replies = iter(_reply(model, [call for one in going for call in one.calls]))
+        replies = iter(model.reply([call for one in going for call in one.calls]))
         for one in going:
             turn = tuple(next(replies) for _ in one.calls)
             one.tokens += sum(reply.token_count for reply in turn if isinstance(reply, Generation))
@@ -232,18 +232,6 @@ def _get_judged(ended: StopIteration) -> JudgedPairs:
     judged = ended.value
     assert isinstance(judged, JudgedPairs), "a judging returns its outcomes"
     return judged
-
-
-def _reply(model: CachedModel, calls: Sequence[Call]) -> list[Reply]:
-    generates = [call for call in calls if isinstance(call, GenerateRequest)]
-    scores = [call for call in calls if isinstance(call, ScoreRequest)]
-    choices = [call for call in calls if isinstance(call, ChoiceRequest)]
-    rows = {
-        GenerateRequest: iter(list[Reply](model.generate(generates))),
-        ScoreRequest: iter(list[Reply](model.score(scores))),
-        ChoiceRequest: iter(list[Reply](model.choose(choices))),
-    }
-    return [next(rows[type(call)]) for call in calls]
 
 
 def _gather_pairs(one: Answered, held: Sequence[_Conversation | None]) -> PairOutcomes:

@@ -86,7 +86,7 @@ def hold(
     for case in cases:
         held.append(_begin(strategy, case, answered[case.place], keys))
     while going := [one for one in held if one.judged is None]:
-        replies = iter(_reply(model, [call for one in going for call in one.calls]))
+        replies = iter(model.reply([call for one in going for call in one.calls]))
         for one in going:
             turn = tuple(next(replies) for _ in one.calls)
             one.heard += zip(one.calls, turn, strict=True)
@@ -123,18 +123,6 @@ def _make_task(strategy: JudgeStrategy, case: Case, one: Answered, keys: LocalKe
         ),
         nonce=signer.derive_salt(FENCE_SALT, _NONCE)[:FENCE_NONCE_BYTES_MIN],
     )
-
-
-def _reply(model: CachedModel, calls: Sequence[Call]) -> list[Reply]:
-    generates = [call for call in calls if isinstance(call, GenerateRequest)]
-    scores = [call for call in calls if isinstance(call, ScoreRequest)]
-    choices = [call for call in calls if isinstance(call, ChoiceRequest)]
-    rows = {
-        GenerateRequest: iter(list[Reply](model.generate(generates))),
-        ScoreRequest: iter(list[Reply](model.score(scores))),
-        ChoiceRequest: iter(list[Reply](model.choose(choices))),
-    }
-    return [next(rows[type(call)]) for call in calls]
 
 
 def _summarise(one: _Conversation) -> Heard:

@@ -1,13 +1,13 @@
 """`peerage models calibrate`: what a model is worth as answerer and judge, and the judge that follows."""
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.counting import CountingLine, format_hours
 from swarm.cli.render import clean_terminal, echo_note, render_table
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 COUNT_DEFAULT = 100
 COUNT_MAX = 10_000
-REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere lines add up
 
 
 @click.command(short_help="Measure a model as answerer and judge, and let the result choose its judge.")
@@ -79,59 +78,38 @@ def calibrate(
     return Exit.OK
 
 
-class _Line:
-    """The line on stderr that says how far a calibration is."""
+class _Stages:
+    """What a calibration tells, on a counting line."""
 
     def __init__(self) -> None:
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._last = time.monotonic()
+        self.line = CountingLine()
         self._end: float | None = None
 
-    def forecast(self, seconds: float) -> None:
+    def on_forecast(self, seconds: float) -> None:
         """Say how long it will take from now on."""
-        self.erase()
         self._end = time.monotonic() + seconds
-        echo_note(f"· about {_format_hours(seconds)} left; interrupt it when you like, and go on later")
+        self.line.note(f"about {format_hours(seconds)} left; interrupt it when you like, and go on later")
 
-    def show(self, progress: "Progress") -> None:
-        """Show where things stand, unless that was shown a moment ago."""
-        now = time.monotonic()
-        if now - self._last < (REDRAW_S if self._is_terminal else REPEAT_S):
-            return
-        self._last = now
-        left = "" if self._end is None else f", about {_format_hours(max(0.0, self._end - now))} left"
-        text = f"{progress.stage}: {progress.done:,} of {progress.total:,}{left}"
-        if self._is_terminal:
-            sys.stderr.write(f"\r\x1b[K  {text}")
-            sys.stderr.flush()
-        else:
-            echo_note(f"· {text}")
-
-    def erase(self) -> None:
-        """Leave the line clean."""
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def _format_hours(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min ({seconds / 3_600:.2f} h)"
+    def on_progress(self, progress: "Progress") -> None:
+        """Show where things stand."""
+        left_s = None if self._end is None else max(0.0, self._end - time.monotonic())
+        self.line.show(progress.stage, done=progress.done, total=progress.total, left_s=left_s)
 
 
 def _run(plan: "CalibrationPlan", subject: "Subject", store: "CallStore") -> "Calibration":
     from evaluation.calibration.running import Listeners, calibrate
     from evaluation.tasks import load_tasks
 
-    line = _Line()
+    stages = _Stages()
     tasks = load_tasks(plan.tasks, count=plan.count, seed=plan.seed)
     echo_note(
         f"· {len(tasks)} questions of {plan.tasks}, seed {plan.seed}; a few first, to see how long it takes"
     )
     try:
-        listeners = Listeners(on_forecast=line.forecast, on_progress=line.show)
+        listeners = Listeners(on_forecast=stages.on_forecast, on_progress=stages.on_progress)
         return calibrate(plan, tasks, subject.teach(tasks), store=store, listeners=listeners)
     finally:
-        line.erase()
+        stages.line.erase()
 
 
 def _show(found: "Calibration", *, as_json: bool) -> None:

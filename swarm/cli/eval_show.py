@@ -2,8 +2,6 @@
 
 import json
 import shlex
-import sys
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,51 +14,14 @@ from evaluation.plan_file import load_plan
 from evaluation.running import Listeners, Progress, Results, execute, report
 from evaluation.summary import Summary, encode_json
 from evaluation.tables import MethodRow, SwarmSummary
+from swarm.cli.counting import CountingLine, format_hours
 from swarm.cli.eval_withstood import show_points, show_robustness, show_standing
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, echo_note, render_table
 from swarm.edge.paths import get_paths
 
-REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere lines add up
 WORDS = {"generate": "answering", "score": "scoring", "choose": "judging"}
 DIGEST_SHOWN = 8
-
-
-class _Line:
-    """The line on stderr that says how far a run is."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._last = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        """Show where things stand, unless that was shown a moment ago."""
-        now = time.monotonic()
-        if now - self._last < (REDRAW_S if self._is_terminal else REPEAT_S):
-            return
-        self._last = now
-        left = "" if progress.left_s is None else f", about {format_hours(progress.left_s)} left"
-        text = f"{WORDS[progress.kind]}: {progress.done:,} of {progress.total:,}{left}"
-        if self._is_terminal:
-            sys.stderr.write(f"\r\x1b[K  {text}")
-            sys.stderr.flush()
-        else:
-            echo_note(f"· {text}")
-
-    def erase(self) -> None:
-        """Leave the line clean."""
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def format_hours(seconds: float) -> str:
-    """Write a duration in hours, and in the unit people would say beside it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5_400:
-        return f"{seconds / 60:.0f} min ({seconds / 3_600:.2f} h)"
-    return f"{seconds / 3_600:.1f} h"
 
 
 def run_plan(plan: str, *, out: str | None, is_quick: bool, seed: int | None, as_json: bool) -> int:
@@ -89,21 +50,19 @@ def resume_run(directory: str, *, as_json: bool) -> int:
 def _execute(directory: RunDirectory, *, as_json: bool) -> int:
     command = f"peerage eval resume {shlex.quote(str(directory.root))}"
     echo_note(f"· kept in {directory.root}")
-    line = _Line()
+    line = CountingLine()
 
-    def forecast(seconds: float) -> None:
-        line.erase()
-        echo_note(
-            f"· this will take about {format_hours(seconds)}; interrupt it when you like, then: {command}"
+    def on_forecast(seconds: float) -> None:
+        line.note(
+            f"this will take about {format_hours(seconds)}; interrupt it when you like, then: {command}"
         )
 
-    def note(text: str) -> None:
-        line.erase()
-        echo_note(f"· {text}")
+    def on_progress(progress: Progress) -> None:
+        line.show(WORDS[progress.kind], done=progress.done, total=progress.total, left_s=progress.left_s)
 
     try:
         results = execute(
-            directory, listeners=Listeners(note=note, on_forecast=forecast, on_progress=line.show)
+            directory, listeners=Listeners(note=line.note, on_forecast=on_forecast, on_progress=on_progress)
         )
     except KeyboardInterrupt:
         line.erase()
