@@ -121,15 +121,7 @@ class ModelHost:
         Raises:
             ModelError: The model refused or failed, the queue is full, or the host has ended.
         """
-        if not requests:
-            await trio.lowlevel.checkpoint()
-            return []
-        call = self._open_call(len(requests))
-        tickets = sorted(call.waiting)
-        for ticket, request in zip(tickets, requests, strict=True):
-            self._queue.add_score(Entry(ticket=ticket, request=request))
-        await self._wait(call)
-        results = [call.results[ticket] for ticket in tickets]
+        results = await self._call_all(requests, self._queue.add_score)
         return [result for result in results if isinstance(result, Score)]
 
     async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
@@ -144,15 +136,7 @@ class ModelHost:
         Raises:
             ModelError: The model refused or failed, the queue is full, or the host has ended.
         """
-        if not requests:
-            await trio.lowlevel.checkpoint()
-            return []
-        call = self._open_call(len(requests))
-        tickets = sorted(call.waiting)
-        for ticket, request in zip(tickets, requests, strict=True):
-            self._queue.add_choice(Entry(ticket=ticket, request=request))
-        await self._wait(call)
-        results = [call.results[ticket] for ticket in tickets]
+        results = await self._call_all(requests, self._queue.add_choice)
         return [result for result in results if isinstance(result, Choice)]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -175,6 +159,20 @@ class ModelHost:
             self._is_closed = True
             for ticket in tuple(self._calls):
                 self._settle(ticket, ModelError("the model host has ended"))
+
+    async def _call_all(
+        self, requests: Sequence[Request], add: Callable[[Entry[Request]], None]
+    ) -> list[Result]:
+        """Queue requests of one kind and wait for all; they may be spread over several batches."""
+        if not requests:
+            await trio.lowlevel.checkpoint()
+            return []
+        call = self._open_call(len(requests))
+        tickets = sorted(call.waiting)
+        for ticket, request in zip(tickets, requests, strict=True):
+            add(Entry(ticket=ticket, request=request))
+        await self._wait(call)
+        return [call.results[ticket] for ticket in tickets]
 
     def _open_call(self, rows: int) -> _Call:
         if self._is_closed:
