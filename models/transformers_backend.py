@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from models.choices import check_choice_request, normalise_logprobs
@@ -32,14 +31,13 @@ from models.kv_rows import LayerState, Layout, Prefix, PrefixCache, Row, compute
 from models.sampling import sample_token
 from models.states import check_states
 from models.tokens import PlainTokenizer
-from models.transformers_quiet import quiet_transformers
-from models.weights import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, compute_weights_digest
+from models.transformers_loading import get_context_tokens, load_weights
+from models.weights import TOKENIZER_NAME, compute_weights_digest
 
 # A larger call is cut into passes of this many rows, whatever the batching policy in front allows.
 ROWS_MAX = 64
 # Branches of one context packed into a row; beyond it another row is opened. Bounds the logits of a pass.
 PACKED_TOKENS_MAX = 256
-ATTENTION_KINDS = frozenset({"full_attention", "sliding_attention"})
 NO_PREFIX = Prefix(tokens=0, layers=())
 
 
@@ -139,14 +137,14 @@ class TransformersModel:
         digest = compute_weights_digest(directory) if digest is None else digest
         self._tokenizer = PlainTokenizer(directory / TOKENIZER_NAME)
         # from_pretrained leaves it in evaluation mode.
-        model = _load(directory, torch.float32)
+        model = load_weights(directory, torch.float32)
         alter(model)
         torch.nn.Module.to(model, self._device)
         self._scoring = self._generating = _Weights(model)
         if generate_dtype is None:
             generate_dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         if generate_dtype is not torch.float32:
-            rounded = _load(directory, generate_dtype)
+            rounded = load_weights(directory, generate_dtype)
             alter(rounded)
             torch.nn.Module.to(rounded, self._device)
             self._generating = _Weights(rounded)
@@ -156,7 +154,7 @@ class TransformersModel:
             digest=digest,
             family=str(config.model_type) if family is None else family,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            context_tokens=_get_context_tokens(config),
+            context_tokens=get_context_tokens(config),
             device=str(self._device),
             has_replayable_sampling=True,
             has_logprobs=True,
@@ -403,45 +401,6 @@ class TransformersModel:
         return _Passed(
             logits=logits.float(), states=tuple(output.hidden_states or ()) if wants_states else ()
         )
-
-
-def _load(directory: Path, dtype: torch.dtype) -> PreTrainedModel:
-    remedy = (
-        f"give a directory with {CONFIG_NAME}, {TOKENIZER_NAME} and {WEIGHTS_NAME} of a causal language model"
-    )
-    try:
-        with quiet_transformers():
-            loaded: object = AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                attn_implementation="sdpa",
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as exc:
-        raise ModelError(f"{directory} could not be loaded: {exc}", remedy=remedy) from exc
-    assert isinstance(loaded, tuple)
-    model, report = loaded
-    assert isinstance(model, PreTrainedModel)
-    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
-    if absent:
-        # transformers would fill them with random numbers and only warn.
-        raise ModelError(f"the weights in {directory} lack {', '.join(absent[:3])}", remedy=remedy)
-    return model
-
-
-def _get_context_tokens(config: PreTrainedConfig) -> int:
-    """Return how many tokens this backend runs exactly: its masks know no sliding window."""
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if not kinds <= ATTENTION_KINDS:
-        raise ModelError(
-            f"this backend cannot batch layers of kind {', '.join(sorted(kinds - ATTENTION_KINDS))}",
-            remedy="use a model whose layers are all attention",
-        )
-    length = int(config.max_position_embeddings)
-    window = getattr(config, "sliding_window", None)
-    return min(length, int(window)) if window else length
 
 
 def _build_cache(past: Sequence[LayerState]) -> DynamicCache:
