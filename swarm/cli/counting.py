@@ -24,12 +24,15 @@ class CountingLine:
             total: Of how many.
             left_s: Seconds it will still take; None where that is not known.
         """
+        left = "" if left_s is None else f", about {format_hours(left_s)} left"
+        self.say(f"{label}: {done:,} of {total:,}{left}")
+
+    def say(self, text: str) -> None:
+        """Show how far it is in words of one's own, unless that was shown a moment ago."""
         now = time.monotonic()
         if now - self._last < (REDRAW_S if self._is_terminal else REPEAT_S):
             return
         self._last = now
-        left = "" if left_s is None else f", about {format_hours(left_s)} left"
-        text = f"{label}: {done:,} of {total:,}{left}"
         if self._is_terminal:
             sys.stderr.write(f"\r\x1b[K  {text}")
             sys.stderr.flush()

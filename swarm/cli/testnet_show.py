@@ -2,8 +2,6 @@
 
 import json
 import platform
-import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,13 +23,13 @@ from sim_net.run import Run, RunProgress
 from sim_net.run_directory import create_run_directory, open_recording, recording_to_json
 from sim_net.shrink import LineRun, run_line, shrink
 from sim_net.summary import get_version
+from swarm.cli.counting import CountingLine
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, echo_note, render_table
 from swarm.edge.paths import get_paths, write_private_file
 
 FUZZ_SCHEMA = "peerage.testnet.fuzz/1"
 SHRINK_SCHEMA = "peerage.testnet.shrink/1"
-REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal a line is drawn again; elsewhere lines add up
 EXITS = {
     VerdictKind.OK: Exit.OK,
     VerdictKind.SAFETY: Exit.SAFETY,
@@ -59,36 +57,13 @@ class Output:
         click.echo(text, err=self.as_json)
 
 
-class _Progress:
-    """A line on stderr now and then: on a terminal it counts, elsewhere it is printed seldom."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._last = time.monotonic()
+class _Progress(CountingLine):
+    """Says how far a run is."""
 
     def __call__(self, progress: RunProgress) -> None:
-        """Show how far a run is."""
+        """Show where the run stands."""
         at_s = progress.now_ms / 1_000
-        text = f"{progress.phase}: {progress.rounds_done} of {progress.rounds} rounds, {at_s:.1f} s"
-        self.show(text)
-
-    def show(self, text: str) -> None:
-        """Show where things stand, unless that was shown a moment ago."""
-        now = time.monotonic()
-        if now - self._last < (REDRAW_S if self._is_terminal else REPEAT_S):
-            return
-        self._last = now
-        if self._is_terminal:
-            sys.stderr.write(f"\r\x1b[K  {text}")
-            sys.stderr.flush()
-        else:
-            echo_note(f"· {text}")
-
-    def finish(self) -> None:
-        """Leave the line clean."""
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self.say(f"{progress.phase}: {progress.rounds_done} of {progress.rounds} rounds, {at_s:.1f} s")
 
 
 @contextmanager
@@ -97,7 +72,7 @@ def _showing() -> Iterator[_Progress]:
     try:
         yield progress
     finally:
-        progress.finish()
+        progress.erase()
 
 
 def run_manifest(line: Line, output: Output) -> int:
@@ -171,7 +146,7 @@ def shrink_line(text: str, *, tries: int, as_json: bool) -> int:
     """Shrink a failing line; the exit code is that of the failure it still shows."""
     line = parse_line(text)
     with _showing() as progress:
-        shrunk = shrink(line, note=progress.show, tries_max=tries)
+        shrunk = shrink(line, note=progress.say, tries_max=tries)
     if as_json:
         value = {
             "schema": SHRINK_SCHEMA,
@@ -213,11 +188,11 @@ def fuzz_manifests(*, rounds: int, seed: int, is_stopping: bool, as_json: bool) 
             if as_json:
                 click.echo(json.dumps(_to_json(line, verdict, ran)))
             elif failure is not None:
-                progress.finish()
+                progress.erase()
                 click.echo(f"seed {one}: {verdict.value}: {', '.join(failure.names)}\n  {line.command}")
             if failure is not None and is_stopping:
                 break
-            progress.show(f"{count} manifests, {failed} failed, seed {one}")
+            progress.say(f"{count} manifests, {failed} failed, seed {one}")
     click.echo(f"{count} manifests, {failed} failed", err=as_json)
     return EXITS[worst]
 
