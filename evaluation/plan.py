@@ -35,6 +35,21 @@ class TaskSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Questions that were used before, to teach or to choose by, and must not be measured on.
+
+    Args:
+        spec: What `evaluation.tasks.draw_tasks` reads.
+        count: How many were drawn.
+        seed: By which seed.
+    """
+
+    spec: str
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """A peer that differs from its swarm.
 
@@ -131,6 +146,7 @@ class Plan:
         sizes: Numbers of peers that the curve of accuracy against peers shows, rising.
         robustness: What swarms have to withstand; None for nothing.
         standing: How rounds are held in sequence; None where they are not.
+        seen: What was used before, whose texts are not drawn again.
     """
 
     name: str
@@ -144,6 +160,7 @@ class Plan:
     sizes: tuple[int, ...] = ()
     robustness: Robustness | None = None
     standing: Standing | None = None
+    seen: tuple[Seen, ...] = ()
 
     @property
     def seed_bytes(self) -> bytes:

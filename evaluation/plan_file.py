@@ -21,6 +21,7 @@ from evaluation.plan import (
     Member,
     Plan,
     Robustness,
+    Seen,
     Standing,
     SwarmPlan,
     TaskSource,
@@ -41,9 +42,10 @@ SIZE_MIN: Final = 2
 
 PLAN_KEYS: Final = (
     "schema", "name", "seed", "tasks", "swarms", "methods", "against", "bootstrap", "budget", "robustness",
-    "standing",
+    "standing", "exclude",
 )  # fmt: skip
 TASK_KEYS: Final = ("spec", "count")
+SEEN_KEYS: Final = ("spec", "count", "seed")
 SWARM_KEYS: Final = (
     "name", "model", "peers", "key_seed", "judge", "calls_per_peer", "steps", "temperature", "max_tokens",
     "members",
@@ -218,6 +220,15 @@ def _read_plan(reader: _Reader) -> Plan:
         sizes=limits.get_integers("sizes", SIZE_MIN, SEATS_MAX),
         robustness=_read_robustness(reader, swarms) if "robustness" in reader.table else None,
         standing=_read_standing(reader) if "standing" in reader.table else None,
+        seen=tuple(_read_seen(one) for one in reader.get_tables("exclude", SEEN_KEYS)),
+    )
+
+
+def _read_seen(reader: _Reader) -> Seen:
+    return Seen(
+        spec=reader.get_text("spec"),
+        count=reader.get_integer("count", 1, COUNT_MAX),
+        seed=reader.get_integer("seed", 0, SEED_MAX),
     )
 
 

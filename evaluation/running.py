@@ -23,7 +23,7 @@ from evaluation.store import CallStore, Spent
 from evaluation.summary import Summary, Timing, encode_json, make_summary, make_timing
 from evaluation.tables import Choices, SwarmSummary, summarise
 from evaluation.task import Task
-from evaluation.tasks import load_tasks
+from evaluation.tasks import draw_tasks, load_tasks
 
 DONE_FACT: Final = "is-done"
 
@@ -84,13 +84,20 @@ def check_plan(plan: Plan) -> None:
 
 
 def draw_plan_tasks(plan: Plan) -> list[Task]:
-    """Return the tasks of a plan, in its order, none twice.
+    """Return the tasks of a plan, in its order, none twice and none with a text that the plan excludes.
 
     Raises:
-        ConfigError: A source cannot be read, or two of them give the same task.
+        ConfigError: A source cannot be read or has too few questions left, or two give the same task.
     """
+    exclude = frozenset(
+        task.text
+        for seen in plan.seen
+        for task in draw_tasks(seen.spec, count=seen.count, seed=seen.seed).tasks
+    )
     tasks = [
-        task for source in plan.tasks for task in load_tasks(source.spec, count=source.count, seed=plan.seed)
+        task
+        for source in plan.tasks
+        for task in load_tasks(source.spec, count=source.count, seed=plan.seed, exclude=exclude)
     ]
     keys = [task.key for task in tasks]
     twice = next((key for key in keys if keys.count(key) > 1), None) if len(keys) != len(set(keys)) else None

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from consensus.errors import ConfigError
-from evaluation.plan import Member, Robustness, Standing, reseed, shrink
+from evaluation.plan import Member, Robustness, Seen, Standing, reseed, shrink
 from evaluation.plan_file import PLAN_BYTES_MAX, compute_plan_digest, list_shipped, load_plan, parse_plan
+from evaluation.running import draw_plan_tasks
+from evaluation.tasks import load_tasks
 
 ROOT = Path(__file__).parents[2]
 PLAN = """
@@ -192,6 +194,31 @@ def test_a_plan_without_tasks_or_swarms_is_refused(missing: str) -> None:
         text += "[[tasks]]\nspec = 'gold:units:1'\ncount = 1\n"
     with pytest.raises(ConfigError, match=rf"there is no \[\[{missing}\]\]"):
         parse_plan(text.encode(), origin="p")
+
+
+SEEN = '[[exclude]]\nspec = "gold:units:1"\ncount = 40\nseed = 9\n'
+
+
+def test_questions_used_before_are_not_drawn_again() -> None:
+    plan = parse_plan((PLAN + SEEN).encode(), origin="p")
+    assert plan.seen == (Seen(spec="gold:units:1", count=40, seed=9),)
+    taught = {task.text for task in load_tasks("gold:units:1", count=40, seed=9)}
+    assert not taught & {task.text for task in draw_plan_tasks(plan)}
+    same = draw_plan_tasks(parse_plan((PLAN + SEEN.replace("9", "7")).encode(), origin="p"))
+    drawn = {task.text for task in draw_plan_tasks(parse_plan(PLAN.encode(), origin="p"))}
+    assert len(same) == len(drawn) == 30
+    assert not drawn & {task.text for task in same}  # by the plan's own seed they would have come
+
+
+@pytest.mark.parametrize(
+    ("old", "said"),
+    [("seed = 9", "exclude[0].seed"), ("count", "exclude[0].cnt"), ("40", "exclude[0].count")],
+)
+def test_what_is_wrong_with_an_exclusion_is_named(old: str, said: str) -> None:
+    new = {"seed = 9": "", "count": "cnt", "40": "0"}[old]
+    with pytest.raises(ConfigError) as caught:
+        parse_plan((PLAN + SEEN.replace(old, new)).encode(), origin="p")
+    assert said in caught.value.message
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
