@@ -161,11 +161,12 @@ BREAKS = {
 
 
 def find(name: str) -> tuple[Line, Failure]:
+    """Return the first line on which the plant breaks the rule that it is here to show."""
     for seed in range(BUDGET):
         line = replace(SOURCES.get(name, Line(FUZZ_SOURCE, 0)), seed=seed)
         with planted(PLANTS[name]):
             failure = run_line(line).failure
-        if failure is not None:
+        if failure is not None and BREAKS.get(name, failure.names[0]) in failure.names:
             return line, failure
     raise AssertionError(f"{BUDGET} random manifests did not find it")
 
@@ -176,7 +177,6 @@ def test_a_planted_bug_is_found_and_replayed_from_its_line(name: str) -> None:
     line, failure = find(name)
     print(line.command)  # noqa: T201 - what a person would copy
     assert failure.kind in (VerdictKind.SAFETY, VerdictKind.LIVENESS)
-    assert BREAKS.get(name, failure.names[0]) in failure.names
     with planted(PLANTS[name]):
         again = run_line(parse_line(line.render())).failure
     assert again == failure
