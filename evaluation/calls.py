@@ -21,6 +21,7 @@ from models.contract import (
     ScoreRequest,
 )
 from models.errors import ModelError
+from models.judges.replies import answer_calls, run_each
 from models.judges.task import Call, Reply
 
 FAILURES_IN_A_ROW_MAX: Final = 32
@@ -136,17 +137,9 @@ class CachedModel:
         """Choose, or read what was chosen; see `generate`."""
         return self._run("choose", requests, lambda model: model.choose, Choice)
 
-    def reply(self, calls: Sequence[Call]) -> list[Reply]:
+    def reply(self, calls: Sequence[Call]) -> tuple[Reply, ...]:
         """Answer calls of any kind, in order, each kind in batches of its own; see `generate`."""
-        generates = [call for call in calls if isinstance(call, GenerateRequest)]
-        scores = [call for call in calls if isinstance(call, ScoreRequest)]
-        choices = [call for call in calls if isinstance(call, ChoiceRequest)]
-        rows = {
-            GenerateRequest: iter(list[Reply](self.generate(generates))),
-            ScoreRequest: iter(list[Reply](self.score(scores))),
-            ChoiceRequest: iter(list[Reply](self.choose(choices))),
-        }
-        return [next(rows[type(call)]) for call in calls]
+        return answer_calls(calls, generate=self.generate, score=self.score, choose=self.choose)
 
     def _run(
         self,
@@ -195,7 +188,7 @@ class CachedModel:
             done |= {key: ModelError("this call was never answered") for key, _ in absent}
             return 0.0
         started = time.perf_counter()
-        results = _run_each(run, [request for _, request in absent])
+        results = run_each(run, [request for _, request in absent])
         seconds = time.perf_counter() - started
         share = seconds / len(absent)
         calls = []
@@ -215,16 +208,3 @@ class CachedModel:
                     f"{self._failures} calls in a row have failed, the last one with: {result.message}",
                     remedy=result.remedy or "mend that, then resume: what was answered is kept",
                 ) from result
-
-
-def _run_each(
-    run: Callable[[Sequence[Asked]], list[Done]], requests: Sequence[Asked]
-) -> list[Done | ModelError]:
-    """Run requests together, by halves where that fails, so that one bad request fails alone."""
-    try:
-        return list(run(requests))
-    except ModelError as exc:
-        if len(requests) == 1:
-            return [exc]
-    half = len(requests) // 2
-    return _run_each(run, requests[:half]) + _run_each(run, requests[half:])
