@@ -20,7 +20,7 @@ from models.errors import ModelError
 from models.judges.judging import start_judging
 from models.judges.likelihood import choose_prompt_keys, make_score_requests
 from models.judges.strategy import JudgeKind, JudgeStrategy, resolve_strategy
-from models.judges.task import Call, JudgedPairs, JudgeTask, Judging, Pair
+from models.judges.task import Call, JudgedPairs, JudgeTask, Judging, Pair, Reply
 from models.prompts import FENCE_NONCE_BYTES_MIN
 from swarm.core.judgement import make_conversation
 from swarm.core.seat import FENCE_SALT
@@ -220,12 +220,19 @@ def _hold(conversations: Sequence[_Conversation], model: CachedModel) -> None:
         replies = iter(model.reply([call for one in going for call in one.calls]))
         for one in going:
             turn = tuple(next(replies) for _ in one.calls)
-            one.tokens += sum(reply.token_count for reply in turn if isinstance(reply, Generation))
+            one.tokens += sum(map(_count_tokens, turn))
             try:
                 one.calls = one.judging.send(turn)
             except StopIteration as ended:
                 one.judged = _get_judged(ended)
         going = [one for one in going if one.judged is None]
+
+
+def _count_tokens(reply: Reply) -> int:
+    """Return what an answer to a call took: tokens generated, or those of a text that was scored."""
+    if isinstance(reply, Generation):
+        return reply.token_count
+    return reply.tokens if isinstance(reply, Score) else 0
 
 
 def _get_judged(ended: StopIteration) -> JudgedPairs:

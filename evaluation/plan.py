@@ -50,6 +50,17 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenList:
+    """The same as a list of texts that comes with the package.
+
+    Args:
+        name: What `evaluation.tasks.seen.read_seen` reads.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """A peer that differs from its swarm.
 
@@ -160,7 +171,7 @@ class Plan:
     sizes: tuple[int, ...] = ()
     robustness: Robustness | None = None
     standing: Standing | None = None
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[Seen | SeenList, ...] = ()
 
     @property
     def seed_bytes(self) -> bytes:

@@ -22,11 +22,13 @@ from evaluation.plan import (
     Plan,
     Robustness,
     Seen,
+    SeenList,
     Standing,
     SwarmPlan,
     TaskSource,
     get_calls_default,
 )
+from evaluation.tasks.seen import list_seen
 from models.errors import ModelError
 from models.judges.strategy import AUTOMATIC, parse_strategy
 from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
@@ -45,7 +47,7 @@ PLAN_KEYS: Final = (
     "standing", "exclude",
 )  # fmt: skip
 TASK_KEYS: Final = ("spec", "count")
-SEEN_KEYS: Final = ("spec", "count", "seed")
+SEEN_KEYS: Final = ("spec", "count", "seed", "list")
 SWARM_KEYS: Final = (
     "name", "model", "peers", "key_seed", "judge", "calls_per_peer", "steps", "temperature", "max_tokens",
     "members",
@@ -224,7 +226,12 @@ def _read_plan(reader: _Reader) -> Plan:
     )
 
 
-def _read_seen(reader: _Reader) -> Seen:
+def _read_seen(reader: _Reader) -> Seen | SeenList:
+    if "list" in reader.table:
+        name = reader.get_text("list")
+        if len(reader.table) > 1 or name not in list_seen():
+            raise reader.fail("list", f"one of {', '.join(list_seen())}, and nothing beside it")
+        return SeenList(name=name)
     return Seen(
         spec=reader.get_text("spec"),
         count=reader.get_integer("count", 1, COUNT_MAX),

@@ -1,6 +1,6 @@
 """One run from plan to results, and the results again without a model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from evaluation.grading import grade
 from evaluation.measuring import Models, OpenModel, measure, open_for_tasks
 from evaluation.methods import get_methods
 from evaluation.page.page import render_page
-from evaluation.plan import Plan
+from evaluation.plan import Plan, Seen, SeenList
 from evaluation.record import SwarmRecords
 from evaluation.robustness.assembling import Extras, assemble
 from evaluation.robustness.export import write_extra_tables
@@ -24,6 +24,7 @@ from evaluation.summary import Summary, Timing, encode_json, make_summary, make_
 from evaluation.tables import Choices, SwarmSummary, summarise
 from evaluation.task import Task
 from evaluation.tasks import draw_tasks, load_tasks
+from evaluation.tasks.seen import read_seen
 
 DONE_FACT: Final = "is-done"
 
@@ -89,11 +90,7 @@ def draw_plan_tasks(plan: Plan) -> list[Task]:
     Raises:
         ConfigError: A source cannot be read or has too few questions left, or two give the same task.
     """
-    exclude = frozenset(
-        task.text
-        for seen in plan.seen
-        for task in draw_tasks(seen.spec, count=seen.count, seed=seen.seed).tasks
-    )
+    exclude = frozenset(text for seen in plan.seen for text in _list_texts(seen))
     tasks = [
         task
         for source in plan.tasks
@@ -106,6 +103,12 @@ def draw_plan_tasks(plan: Plan) -> list[Task]:
             f"the plan draws the task {twice} twice", remedy="name each source once, with its whole count"
         )
     return tasks
+
+
+def _list_texts(seen: Seen | SeenList) -> Iterable[str]:
+    if isinstance(seen, SeenList):
+        return read_seen(seen.name)
+    return [task.text for task in draw_tasks(seen.spec, count=seen.count, seed=seen.seed).tasks]
 
 
 def execute(directory: RunDirectory, *, listeners: Listeners, open_one: OpenModel | None = None) -> Results:

@@ -21,8 +21,8 @@ from models.errors import ModelError
 
 Floats = npt.NDArray[np.float64]
 
-COMPONENTS_MAX: Final = 64
-RIDGES: Final = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
+COMPONENTS_MAX: Final = 128
+RIDGES: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 1_000.0, 10_000.0)
 FOLDS: Final = 5
 STEPS_MAX: Final = 30
 STEP_ENOUGH: Final = 1e-7

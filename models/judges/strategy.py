@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
-from pathlib import Path
 from types import MappingProxyType
 
 from models.contract import ModelInfo
 from models.errors import ModelError
 from models.probe import Probe, read_probe
+from models.shipped_probes import list_shipped, locate_probe, name_probe
 
 AUTOMATIC = "auto"
 PROMPTS_MAX = 4  # beyond it the study saw no gain (research notes, second experiment)
@@ -68,8 +68,8 @@ def parse_strategy(text: str) -> JudgeStrategy:
     """Read a strategy.
 
     Args:
-        text: A kind, and after a colon any of its parameters: `likelihood:prompts=4`; after `probe:` the path
-            of the probe's file, which is read.
+        text: A kind, and after a colon any of its parameters: `likelihood:prompts=4`; after `probe:` the name
+            of a shipped probe or the path of one's file, which is read.
 
     Raises:
         ModelError: The kind or a parameter is unknown, given twice, or out of its bounds; or the probe cannot
@@ -84,8 +84,9 @@ def parse_strategy(text: str) -> JudgeStrategy:
     kind = kinds[name]
     if kind is JudgeKind.PROBE:
         if not tail:
-            raise ModelError(f"{text!r} names no file", remedy="write probe:FILE")
-        return JudgeStrategy(kind=kind, probe=read_probe(Path(tail)))
+            known = "".join(f" or probe:{shipped}" for shipped in list_shipped())
+            raise ModelError(f"{text!r} names no probe", remedy=f"write probe:FILE{known}")
+        return JudgeStrategy(kind=kind, probe=read_probe(locate_probe(tail)))
     values: dict[str, int] = {}
     for part in tail.split(",") if colon else ():
         key, _, number = (piece.strip() for piece in part.partition("="))
@@ -116,7 +117,7 @@ def _parse_bounded(text: str, key: str, number: str, *, bounds: tuple[int, int])
 def format_strategy(strategy: JudgeStrategy) -> str:
     """Return the shortest text that `parse_strategy` reads as this strategy."""
     if strategy.probe is not None:
-        return f"{strategy.kind.value}:{strategy.probe.path}"
+        return f"{strategy.kind.value}:{name_probe(strategy.probe.path)}"
     defaults = JudgeStrategy(kind=strategy.kind)
     values = {"prompts": strategy.prompts, "tokens": strategy.tokens, "orders": strategy.orders}
     usual = {"prompts": defaults.prompts, "tokens": defaults.tokens, "orders": defaults.orders}

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from consensus.errors import ConfigError
-from evaluation.plan import Member, Robustness, Seen, Standing, reseed, shrink
+from evaluation.plan import Member, Robustness, Seen, SeenList, Standing, reseed, shrink
 from evaluation.plan_file import PLAN_BYTES_MAX, compute_plan_digest, list_shipped, load_plan, parse_plan
 from evaluation.running import draw_plan_tasks
 from evaluation.tasks import load_tasks
+from evaluation.tasks.seen import read_seen
 
 ROOT = Path(__file__).parents[2]
 PLAN = """
@@ -219,6 +220,23 @@ def test_what_is_wrong_with_an_exclusion_is_named(old: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_plan((PLAN + SEEN.replace(old, new)).encode(), origin="p")
     assert said in caught.value.message
+
+
+def test_a_shipped_list_of_seen_questions_is_not_drawn_again() -> None:
+    plan = parse_plan((PLAN + '[[exclude]]\nlist = "development"\n').encode(), origin="p")
+    assert plan.seen == (SeenList(name="development"),)
+    seen = read_seen("development")
+    drawn = {task.text for task in draw_plan_tasks(parse_plan(PLAN.encode(), origin="p"))}
+    assert drawn & seen, "nothing would have come again"
+    assert not {task.text for task in draw_plan_tasks(plan)} & seen
+
+
+@pytest.mark.parametrize("table", ['list = "none"', "list = 3", 'list = "development"\ncount = 3'])
+def test_a_list_that_does_not_exist_or_is_drawn_from_is_refused(table: str) -> None:
+    with pytest.raises(ConfigError, match=r"exclude\[0\]\.list: got .*, expected "):
+        parse_plan((PLAN + f"[[exclude]]\n{table}\n").encode(), origin="p")
+    with pytest.raises(ConfigError, match="no list of seen questions 'none'"):
+        read_seen("none")
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
