@@ -262,6 +262,12 @@ class RefusalMessage(Wire, frozen=True, tag=11):
     reason: bytes
 
 
+class CancelMessage(Wire, frozen=True, tag=14):
+    """Tells a peer that its asker wants no answer any more. The link says who the asker is."""
+
+    round: bytes
+
+
 SeatMessage = (
     StatementMessage | CommitsMessage | RevealMessage | ProposalMessage | CertificateMessage | BodyRequest
 )  # what the seats of a round say to each other
@@ -280,6 +286,7 @@ Message = (
     | RoundClosed
     | ProgressMessage
     | RefusalMessage
+    | CancelMessage
 )
 
 

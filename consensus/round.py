@@ -173,7 +173,7 @@ class Round:
             self._spread_certificate(timer.step)  # also when the step, or the round, is over
             return
         if timer.name is TimerName.GIVE_UP and not self.is_finished:
-            self._give_up()
+            self._give_up("no certified result within twice the deadlines")
         if not self.is_open(timer.step):
             return
         match timer.name:
@@ -186,6 +186,12 @@ class Round:
             case _:
                 self.collection.on_timer(timer.name)
         self._settle()
+
+    def on_cancel(self, now_ms: int) -> None:
+        """The asker wants no answer any more; a round that has ended stays as it is."""
+        self.desk.now_ms = now_ms
+        if not self.is_finished:
+            self._give_up("its asker has cancelled it")
 
     def is_open(self, step: int) -> bool:
         """Say whether `step` is the one under way."""
@@ -223,10 +229,10 @@ class Round:
         life_ms = 2 * (question.answer_ms + question.reveal_ms + ballots) + timing.give_up_ms
         self.desk.start_timer(Timer(TimerName.GIVE_UP, 0), life_ms)
 
-    def _give_up(self) -> None:
+    def _give_up(self, reason: str) -> None:
         self.is_finished = True
         self.desk.save({ABANDONED_KEY: b""})
-        self.desk.effects.append(Halted("no certified result within twice the deadlines"))
+        self.desk.effects.append(Halted(reason))
 
     def _ask_for_body(self, step: int) -> None:
         desk = self.desk

@@ -17,6 +17,7 @@ from consensus.identity import PeerKey
 from consensus.messages import (
     AskMessage,
     BodyRequest,
+    CancelMessage,
     CertificateMessage,
     CommitsMessage,
     Message,
@@ -76,6 +77,7 @@ __all__ = [
 
 ROUNDS_OPEN_MAX = 32
 ROUNDS_KEPT_MAX = 64  # finished ones, whose certificates and receipts are at hand
+CANCELLED_MAX = 64  # questions remembered as cancelled before their round was open here
 ASKER_PREFIX = b"asker/"
 QUESTION_RECORD_BYTES_MAX = QUESTION_BYTES_MAX + 1_024
 
@@ -265,6 +267,8 @@ def _dispatch(state: NodeState, message: Message, received: Received) -> list[Ac
             return _on_seat_message(state, message, received)
         case ReceiptChunk():
             return _on_chunk(state, message, received.sender, received.at_ms)
+        case CancelMessage(round_id):
+            return _on_cancel(state, round_id, received.sender, received.at_ms)
         case RoundClosed() | ProgressMessage() | RefusalMessage():
             own = state.config.signer.key
             if any(seat.asker == own for seat in state.seats.values()):
@@ -284,6 +288,20 @@ def _on_seat_message(state: NodeState, message: SeatMessage, received: Received)
         seat.round.on_message(message, sender, received.at_ms)
     except (PeerError, LimitExceeded) as exc:
         return [*seat.run(), Penalise(received.sender, exc.message)]
+    return seat.run()
+
+
+def _on_cancel(state: NodeState, round_id: bytes, sender: PeerKey, now_ms: int) -> list[Action]:
+    """Leave a round whose asker wants no answer any more; nobody else can end it."""
+    seat = state.seats.get(round_id)
+    if seat is None:  # no seat in it, long over, or still waiting for the round it builds on
+        state.cancelled[sender, round_id] = None
+        while len(state.cancelled) > CANCELLED_MAX:
+            state.cancelled.popitem(last=False)
+        return []
+    if sender != seat.asker:
+        raise PeerError("cancel: got it from somebody who did not ask")
+    seat.round.on_cancel(now_ms)
     return seat.run()
 
 
@@ -307,8 +325,12 @@ def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> li
     known = state.seats.get(round_id)
     if known is not None:
         closed = known.close()
+        if closed is None and known.round.is_finished:
+            return _refuse(question, sender, round_id, "this round was given up; ask under a new counter")
         is_heard = closed is not None and not known.outbox.waiting and sender == question.asker
         return [Send(sender, encode(closed))] if closed is not None and is_heard else []
+    if (PeerKey(question.asker), round_id) in state.cancelled:
+        return []
     slot = ASKER_PREFIX + question.asker + b"/%d" % question.counter
     earlier = state.asked.get(slot)
     if earlier == round_id:

@@ -1,5 +1,6 @@
 """What a node is made of, what it knows, and what it waits for from its disk."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from consensus.decision import DecisionEngine
@@ -74,6 +75,7 @@ class NodeState:
     archives: dict[bytes, Archive] = field(default_factory=dict)
     tickets: dict[int, Ticket] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    cancelled: OrderedDict[tuple[PeerKey, bytes], None] = field(default_factory=OrderedDict)  # by whom
     is_halted: bool = False
 
 

@@ -1,4 +1,4 @@
-"""An asker: sends a question to a network's members, follows its round, fetches and checks the receipt.
+"""An asker: sends questions to a network's members, follows their rounds, fetches and checks the receipts.
 
 Nothing a peer says is believed: progress is shown as it comes, and a receipt counts only when it verifies
 against the network that was asked, for the very question that was asked.
@@ -17,6 +17,8 @@ from consensus.errors import LimitExceeded, PeerError
 from consensus.genesis import Network
 from consensus.identity import PeerKey
 from consensus.messages import (
+    CancelMessage,
+    Message,
     ProgressMessage,
     ReceiptChunk,
     ReceiptRequest,
@@ -50,10 +52,14 @@ class ProgressKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something the asker saw; `step`, `phase` and `seats` only for PHASE."""
+    """Something the asker saw; `step`, `phase` and `seats` only for PHASE.
+
+    `round_id` is empty where it is about a link.
+    """
 
     kind: ProgressKind
     peer: PeerKey
+    round_id: bytes = b""
     step: int = 0
     phase: Phase = Phase.COMMITTING
     seats: int = 0
@@ -86,8 +92,23 @@ class _Transfer:
     chunks: dict[int, bytes] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Asking:
+    """One question under way."""
+
+    round_id: RoundId
+    ask: bytes
+    backing: Backing | None
+    asked_at: float
+    waiting: int = 0  # who asks the same question twice waits for the same round
+    transfers: dict[PeerKey, _Transfer] = field(default_factory=dict)
+    refusals: dict[PeerKey, str] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
+    end: Answered | Unanswered | None = None
+
+
 class AskerClient:
-    """Asks over a client mesh, which the caller runs and cancels.
+    """Asks over a client mesh, which the caller runs and cancels; several questions may be under way.
 
     Args:
         network: The network asked; its genesis is what receipts are checked against.
@@ -99,17 +120,18 @@ class AskerClient:
         self._network = network
         self._mesh = mesh
         self._on_progress = on_progress
-        self._transfers: dict[PeerKey, _Transfer] = {}
-        self._refusals: dict[PeerKey, str] = {}
-        self._seconds: dict[int, float] = {}
+        self._askings: dict[bytes, _Asking] = {}
         self._asked: deque[bytes] = deque(maxlen=EARLIER_ROUNDS_MAX)
-        self._backing: Backing | None = None
-        self._asked_at = 0.0
+        self._is_reading = False
+        self._others = trio.lowlevel.ParkingLot()
 
     async def ask(
         self, question: SignedQuestion, *, deadline_s: float, backing: Backing | None = None
     ) -> Answered | Unanswered:
         """Ask, and wait for a receipt that verifies.
+
+        Who is cancelled while waiting takes the question back: no peer goes on with it. A deadline does not;
+        the round may still end, and `cancel` says that nobody waits for it.
 
         Args:
             question: Signed by the asker.
@@ -119,93 +141,148 @@ class AskerClient:
         Returns:
             The verified receipt, or why there is none.
         """
-        self._asked_at = trio.current_time()
-        self._transfers.clear()
-        self._refusals.clear()
-        self._seconds.clear()
+        asking = self._open_asking(question, backing)
+        asking.waiting += 1
+        try:
+            with trio.move_on_after(deadline_s):
+                while asking.end is None:
+                    await self._take_events()
+        except trio.Cancelled:
+            if asking.waiting == 1:
+                self.cancel(asking.round_id)
+            raise
+        finally:
+            asking.waiting -= 1
+            if not asking.waiting:
+                self._askings.pop(asking.round_id, None)
+        if asking.end is None:
+            linked, members = len(self._mesh.linked()), len(self._network.keys)
+            return self._give_up(
+                asking,
+                f"no certified result within {deadline_s:g} s; {linked} of {members} peers are connected",
+            )
+        return asking.end
+
+    def cancel(self, round_id: RoundId) -> None:
+        """Tell every peer that nobody waits for a round any more."""
+        for key in self._mesh.linked():
+            self._mesh.send(key, encode(CancelMessage(round_id)))
+
+    def _open_asking(self, question: SignedQuestion, backing: Backing | None) -> _Asking:
         round_id = compute_round_id(question.payload)
+        known = self._askings.get(round_id)
+        if known is not None:
+            return known
+        ask = encode(make_ask(question, None if backing is None else backing.standing.data))
+        asking = self._askings[round_id] = _Asking(round_id, ask, backing, trio.current_time())
         self._asked.append(round_id)
-        self._backing = backing
         if backing is not None:
             self._asked.append(backing.standing.standing.round)
-        data = encode(make_ask(question, None if backing is None else backing.standing.data))
         for key in self._mesh.linked():
-            self._mesh.send(key, data)
-        with trio.move_on_after(deadline_s):
-            while True:
-                for event in await self._mesh.inbox.receive_batch():
-                    answered = self._on_event(event, data, round_id)
-                    if answered is not None:
-                        return answered
-                if len(self._refusals) > compute_tolerated(len(self._network.keys)):
-                    reasons = "; ".join(sorted(set(self._refusals.values())))
-                    return self._give_up(f"the members refuse the question: {reasons}")
-        linked, members = len(self._mesh.linked()), len(self._network.keys)
-        return self._give_up(
-            f"no certified result within {deadline_s:g} s; {linked} of {members} peers are connected"
-        )
+            self._mesh.send(key, ask)
+        return asking
 
-    def _on_event(self, event: MeshEvent, ask: bytes, round_id: RoundId) -> Answered | None:
+    async def _take_events(self) -> None:
+        """Take what the links bring, for all who wait: one of them reads, the others sleep until it has."""
+        if self._is_reading:
+            await self._others.park()
+            return
+        self._is_reading = True
+        try:
+            for event in await self._mesh.inbox.receive_batch():
+                self._on_event(event)
+        finally:
+            self._is_reading = False
+            self._others.unpark_all()  # who has no end yet reads on
+
+    def _on_event(self, event: MeshEvent) -> None:
         match event:
             case LinkUp(key):
-                # A member that was away gets the question too; asking twice is harmless.
-                self._mesh.send(key, ask)
+                # A member that was away gets the questions too; asking twice is harmless.
+                for asking in self._askings.values():
+                    self._mesh.send(key, asking.ask)
                 self._on_progress(Progress(ProgressKind.LINKED, key))
             case LinkDown(key, reason):
-                self._transfers.pop(key, None)
+                for asking in self._askings.values():
+                    asking.transfers.pop(key, None)
                 self._on_progress(Progress(ProgressKind.UNLINKED, key, reason=reason))
             case DialFailed():
                 pass  # another dial follows by itself
             case Inbound(key, message):
                 try:
-                    return self._on_message(key, message, round_id)
+                    self._on_message(key, decode_message(message))
                 except (PeerError, LimitExceeded) as exc:
                     self._mesh.penalise(key, exc.message)
-        return None
 
-    def _on_message(self, key: PeerKey, data: bytes, round_id: RoundId) -> Answered | None:
-        message = decode_message(data)
+    def _on_message(self, key: PeerKey, message: Message) -> None:
         match message:
-            case ProgressMessage() if message.round == round_id:
-                self._note_progress(key, message)
-            case RefusalMessage() if message.round == round_id:
-                reason = message.reason[:512].decode("utf-8", "replace")
-                self._refusals[key] = reason
-                self._on_progress(Progress(ProgressKind.REFUSED, key, reason=reason))
-            case RoundClosed() if message.round == round_id:
-                if key not in self._transfers:
-                    self._transfers[key] = _Transfer(count=0)
-                    self._mesh.send(key, encode(ReceiptRequest(round_id, 0)))
-            case ReceiptChunk() if message.round == round_id:
-                return self._on_chunk(key, message, round_id)
-            case ReceiptRequest() if message.round != round_id and message.round in self._asked:
+            case ReceiptRequest():
                 self._serve(key, message)
             case ProgressMessage() | RefusalMessage() | RoundClosed() | ReceiptChunk():
-                # A peer that was slower than the one whose receipt was taken has done nothing wrong.
-                if message.round not in self._asked:
+                asking = self._askings.get(message.round)
+                if asking is not None and asking.end is None:
+                    self._on_word(key, message, asking)
+                elif message.round not in self._asked:
+                    # A peer that was slower than the one whose receipt was taken has done nothing wrong.
                     raise PeerError(f"got {type(message).__name__} of a round that was not asked")
             case _:
-                raise PeerError(f"got {type(message).__name__}, expected word of the round asked")
-        return None
+                raise PeerError(f"got {type(message).__name__}, expected word of a round asked")
+
+    def _on_word(
+        self,
+        key: PeerKey,
+        message: ProgressMessage | RefusalMessage | RoundClosed | ReceiptChunk,
+        asking: _Asking,
+    ) -> None:
+        match message:
+            case ProgressMessage():
+                self._note_progress(key, message, asking)
+            case RefusalMessage():
+                self._note_refusal(key, message, asking)
+            case RoundClosed():
+                if key not in asking.transfers:
+                    asking.transfers[key] = _Transfer(count=0)
+                    self._mesh.send(key, encode(ReceiptRequest(asking.round_id, 0)))
+            case ReceiptChunk():
+                self._on_chunk(key, message, asking)
 
     def _serve(self, key: PeerKey, request: ReceiptRequest) -> None:
-        """Give a peer that missed it a piece of the receipt that the question builds on."""
-        backing = self._backing
-        if backing is not None and backing.standing.standing.round == request.round:
-            self._mesh.send(key, make_chunk(key, request.round, request.index, backing.receipt).data)
+        """Give a peer that missed it a piece of the receipt that a question builds on."""
+        if request.round not in self._asked or request.round in self._askings:
+            raise PeerError("got a ReceiptRequest, expected word of a round asked")
+        for asking in self._askings.values():
+            backing = asking.backing
+            if backing is not None and backing.standing.standing.round == request.round:
+                self._mesh.send(key, make_chunk(key, request.round, request.index, backing.receipt).data)
+                return
 
-    def _note_progress(self, key: PeerKey, message: ProgressMessage) -> None:
+    def _note_refusal(self, key: PeerKey, message: RefusalMessage, asking: _Asking) -> None:
+        reason = message.reason[:512].decode("utf-8", "replace")
+        asking.refusals[key] = reason
+        self._on_progress(Progress(ProgressKind.REFUSED, key, round_id=asking.round_id, reason=reason))
+        if len(asking.refusals) > compute_tolerated(len(self._network.keys)):
+            reasons = "; ".join(sorted(set(asking.refusals.values())))
+            asking.end = self._give_up(asking, f"the members refuse the question: {reasons}")
+
+    def _note_progress(self, key: PeerKey, message: ProgressMessage, asking: _Asking) -> None:
         if message.phase not in list(Phase):
             raise PeerError(f"progress: got phase {message.phase}, expected 0 to 3")
         phase = Phase(message.phase)
         if phase is Phase.CLOSED:
-            self._seconds.setdefault(message.step, trio.current_time() - self._asked_at)
+            asking.seconds.setdefault(message.step, trio.current_time() - asking.asked_at)
         self._on_progress(
-            Progress(ProgressKind.PHASE, key, step=message.step, phase=phase, seats=message.seats)
+            Progress(
+                ProgressKind.PHASE,
+                key,
+                round_id=asking.round_id,
+                step=message.step,
+                phase=phase,
+                seats=message.seats,
+            )
         )
 
-    def _on_chunk(self, key: PeerKey, message: ReceiptChunk, round_id: RoundId) -> Answered | None:
-        transfer = self._transfers.get(key)
+    def _on_chunk(self, key: PeerKey, message: ReceiptChunk, asking: _Asking) -> None:
+        transfer = asking.transfers.get(key)
         expected = len(transfer.chunks) if transfer is not None else 0
         if transfer is None or message.index != expected or not 1 <= message.count <= CHUNKS_MAX:
             raise PeerError(f"receipt: got chunk {message.index} of {message.count}, expected {expected}")
@@ -214,22 +291,22 @@ class AskerClient:
             raise PeerError("receipt: got another number of chunks than before")
         transfer.chunks[message.index] = message.data
         if len(transfer.chunks) < transfer.count:
-            self._mesh.send(key, encode(ReceiptRequest(round_id, len(transfer.chunks))))
-            return None
+            self._mesh.send(key, encode(ReceiptRequest(asking.round_id, len(transfer.chunks))))
+            return
         receipt = b"".join(transfer.chunks[index] for index in range(transfer.count))
-        return self._check(key, receipt, round_id)
+        self._check(key, receipt, asking)
 
-    def _check(self, key: PeerKey, receipt: bytes, round_id: RoundId) -> Answered | None:
+    def _check(self, key: PeerKey, receipt: bytes, asking: _Asking) -> None:
         verdict = verify_receipt(receipt, trusted_network=self._network.genesis_bytes)
-        if verdict.round is None or not verdict.is_trusted or verdict.round.facts.round_id != round_id:
+        if verdict.round is None or not verdict.is_trusted or verdict.round.facts.round_id != asking.round_id:
             failed = [f"step {c.number}, {c.name}: {c.detail}" for c in verdict.checks if c.detail]
             reason = f"its receipt does not verify ({failed[-1] if failed else 'another round'})"
-            self._on_progress(Progress(ProgressKind.LIED, key, reason=reason))
+            self._on_progress(Progress(ProgressKind.LIED, key, round_id=asking.round_id, reason=reason))
             self._mesh.penalise(key, reason)
-            return None
-        elapsed = trio.current_time() - self._asked_at
-        return Answered(receipt, verdict, tuple(sorted(self._seconds.items())), elapsed)
+            return
+        elapsed = trio.current_time() - asking.asked_at
+        asking.end = Answered(receipt, verdict, tuple(sorted(asking.seconds.items())), elapsed)
 
-    def _give_up(self, reason: str) -> Unanswered:
-        elapsed = trio.current_time() - self._asked_at
-        return Unanswered(reason, self._mesh.linked(), tuple(sorted(set(self._refusals.values()))), elapsed)
+    def _give_up(self, asking: _Asking, reason: str) -> Unanswered:
+        elapsed = trio.current_time() - asking.asked_at
+        return Unanswered(reason, self._mesh.linked(), tuple(sorted(set(asking.refusals.values()))), elapsed)

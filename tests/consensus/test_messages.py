@@ -20,6 +20,7 @@ from consensus.messages import (
     SEAT_KINDS,
     AskMessage,
     BodyRequest,
+    CancelMessage,
     Certificate,
     CertificateMessage,
     CommitsMessage,
@@ -71,6 +72,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(RoundClosed, BYTES, BYTES, INTS),
     st.builds(ProgressMessage, BYTES, INTS, INTS, INTS),
     st.builds(RefusalMessage, BYTES, BYTES),
+    st.builds(CancelMessage, BYTES),
 )
 
 
@@ -81,7 +83,7 @@ def test_messages_survive_the_wire(message: Message) -> None:
 
 def test_messages_have_distinct_tags() -> None:
     first = [encode(message)[1] for message in EXAMPLES]
-    assert len(set(first)) == len(EXAMPLES) == 13
+    assert len(set(first)) == len(EXAMPLES) == 14
 
 
 EXAMPLES: tuple[Message, ...] = (
@@ -98,6 +100,7 @@ EXAMPLES: tuple[Message, ...] = (
     RoundClosed(b"", b"", 0),
     ProgressMessage(b"", 0, 0, 0),
     RefusalMessage(b"", b""),
+    CancelMessage(b""),
 )
 
 

@@ -12,6 +12,7 @@ from consensus.identity import KeyPair
 from consensus.messages import (
     AskMessage,
     BodyRequest,
+    CancelMessage,
     Commit,
     CommitsMessage,
     Kind,
@@ -104,6 +105,7 @@ FRAMES: dict[str, Callable[[Attack], bytes]] = {
     "forged-relay": lambda attack: encode(
         CommitsMessage(attack.round_id, (Signed(int(Kind.COMMIT), 0, b"\x90", bytes(64)),))
     ),
+    "cancel-of-another": lambda attack: encode(CancelMessage(attack.round_id)),
     "for-askers-only": lambda attack: encode(RoundClosed(attack.round_id, bytes(32), 0)),
     "progress": lambda attack: encode(ProgressMessage(attack.round_id, 0, 0, 0)),
 }
@@ -122,6 +124,7 @@ FOR_SEATS_ONLY: dict[str, Callable[[Attack], bytes]] = {
 HARMLESS: dict[str, Callable[[Attack], bytes]] = {
     "replayed-question": lambda attack: encode(AskMessage(attack.question)),
     "unknown-round": lambda attack: encode(BodyRequest(bytes(32), 0, ())),
+    "unknown-cancel": lambda attack: encode(CancelMessage(bytes(32))),
     "unknown-receipt": lambda attack: encode(ReceiptRequest(bytes(32), 0)),
     "early-receipt": lambda attack: encode(ReceiptRequest(attack.round_id, 0)),
 }
