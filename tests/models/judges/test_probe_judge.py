@@ -20,6 +20,7 @@ from models.judges.strategy import (
 from models.judges.task import JudgedPairs
 from models.probe import Probe, encode_probe
 from models.scripted import STATE_WIDTH, ScriptedModel
+from models.shipped_probes import list_shipped
 from tests.models.judges.kit import PlantedModel, make_task
 
 HALF = 32_768
@@ -108,3 +109,21 @@ def test_another_model_and_a_layer_too_many_are_refused() -> None:
         with pytest.raises(ModelError, match=word) as caught:
             check_supported(strategy, info)
         assert caught.value.remedy
+
+
+def test_a_shipped_probe_is_named_the_same_on_every_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list_shipped():
+        strategy = parse_strategy(f"probe:{name}")
+        assert format_strategy(strategy) == f"probe:{name}"
+        assert strategy.probe is not None
+        assert strategy.probe.layer > 0
+    assert "embedded" in list_shipped()
+    # A file of one's own by that name is meant by a path.
+    mine = make_strategy(tmp_path / "embedded")
+    assert mine.probe is not None
+    mine.probe.path.write_bytes(encode_probe(mine.probe))
+    monkeypatch.chdir(tmp_path)
+    assert parse_strategy("probe:embedded") != mine
+    assert parse_strategy("probe:./embedded") == mine
