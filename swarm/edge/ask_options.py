@@ -19,6 +19,7 @@ class AskOptions:
     """How to ask. None takes the default that fits the swarm.
 
     A swarm that `keeps_standing` weighs its judges by the rounds before; else all weigh the same for ever.
+    Deadlines leave time for `rounds_at_once`.
     """
 
     peers: int = PEERS_DEFAULT
@@ -31,6 +32,7 @@ class AskOptions:
     temperature_milli: int = DEFAULT_TEMPERATURE_MILLI
     in_processes: bool = False
     keeps_standing: bool = True
+    rounds_at_once: int = 1
 
 
 def check_options(options: AskOptions) -> None:

@@ -1,6 +1,6 @@
 """Asking a local swarm from start to receipt: model, peers, question, answer, files.
 
-One `LocalAsker` is one swarm; it may be asked several questions, one after another.
+One `LocalAsker` is one swarm; it may be asked several questions, one after another or side by side.
 """
 
 import secrets
@@ -18,23 +18,13 @@ from consensus.errors import LimitExceeded, StoreError
 from consensus.genesis import Network
 from consensus.gold import GoldOpening, GoldQuestion, draw_gold, open_gold
 from consensus.hashing import tagged_hash
-from consensus.messages import SignedQuestion
-from consensus.question import (
-    QUESTION_VERSION,
-    Attestation,
-    Question,
-    Role,
-    Turn,
-    sign_question,
-)
 from models.catalog import ensure_model, open_model
 from models.contract import Model
-from models.judges.strategy import JudgeKind, parse_strategy
-from ranking.canonical import STEPS_MAX, default_calls_per_peer
+from models.judges.strategy import parse_strategy
 from swarm.edge.ask_options import AskOptions, check_options, compute_seed
 from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
-from swarm.edge.deadlines import measure_deadline_s, try_model
+from swarm.edge.deadlines import Pace, compute_deadline_s, measure_pace, try_model
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
     LocalSwarm,
@@ -45,15 +35,13 @@ from swarm.edge.local import (
     wait_linked,
 )
 from swarm.edge.model_host import ModelHost
-from swarm.edge.past import Backing, Past
+from swarm.edge.past import Past
 from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
 from swarm.edge.process_swarm import open_process_swarm
 from swarm.edge.report import RoundReport, create_report
 from swarm.edge.store import open_asyncio_loop
 from swarm.edge.tuning import tune_collector
-
-ANSWER_SHARE, BALLOT_SHARE, REVEAL_SHARE = 0.45, 0.12, 0.03  # of the deadline; with 3 ballot steps .93 in all
-PROMPTED_ANSWER_SHARE, PROMPTED_BALLOT_SHARE = 0.15, 0.22  # where judging takes longer than answering
+from swarm.edge.wishes import Prepared, Wish, apply_wish, make_wish, prepare_wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +71,20 @@ class LocalAsker:
     """A swarm that is up, and what it takes to ask it.
 
     `gold_secret` fixes the gold questions it asks of its own accord; whoever knows it knows their answers.
+    `host` is the model that peers share, None where each has a process.
     """
 
     options: AskOptions
     swarm: LocalSwarm
     paths: Paths
-    deadline_s: float
+    pace: Pace
     client: AskerClient
     opened_s: dict[str, float]
     gold_secret: bytes
     counter: int = field(default=0)
     golds: int = field(default=0)
     past: Past = field(default_factory=Past)
+    host: ModelHost | None = None
 
     async def ask_gold(self) -> AskedGold:
         """Ask the next gold question, and learn from it who judges well."""
@@ -119,10 +109,38 @@ class LocalAsker:
         Raises:
             ConfigError: The question breaks a limit.
         """
-        backing = self.past.backing
-        signed = self._sign(text, backing)
+        return await self.ask_prepared(self.prepare(make_wish(text)), receipt_path=receipt_path, truth=truth)
+
+    def prepare(self, wish: Wish) -> Prepared:
+        """Sign a question, which can then be asked once; whoever asks it knows its round's id before.
+
+        Raises:
+            ConfigError: The question breaks a limit.
+        """
+        prepared = prepare_wish(
+            wish,
+            self.options,
+            network=self.swarm.network,
+            asker=self.swarm.asker,
+            judge=parse_strategy(self.swarm.judge),
+            counter=self.counter,
+            backing=self.past.backing,
+            deadline_s=self._compute_deadline_s(wish),
+        )
         self.counter += 1
-        result = await self.client.ask(signed, deadline_s=self.deadline_s, backing=backing)
+        return prepared
+
+    async def ask_prepared(
+        self, prepared: Prepared, *, receipt_path: Path | None = None, truth: GoldOpening | None = None
+    ) -> Asked:
+        """Ask a question that was prepared here; see `ask`. Several may be under way.
+
+        Rounds that run side by side build on the same past. The longest one is gone on with, so what a round
+        beside it has taught is lost.
+        """
+        result = await self.client.ask(
+            prepared.signed, deadline_s=prepared.deadline_s, backing=prepared.backing
+        )
         elapsed = self.opened_s | _name_steps(result)
         if isinstance(result, Unanswered):
             return Asked(None, None, result.reason, elapsed, self.swarm.judge)
@@ -138,30 +156,12 @@ class LocalAsker:
             return Asked(report, None, exc.message, elapsed, self.swarm.judge)
         return Asked(report, path, "", elapsed, self.swarm.judge)
 
-    def _sign(self, text: str, backing: Backing | None) -> SignedQuestion:
-        options, network = self.options, self.swarm.network
-        deadline_ms = int(self.deadline_s * 1_000)
-        is_prompted = parse_strategy(self.swarm.judge).kind in (JudgeKind.LETTERS, JudgeKind.REASONING)
-        answer_share = PROMPTED_ANSWER_SHARE if is_prompted else ANSWER_SHARE
-        ballot_share = PROMPTED_BALLOT_SHARE if is_prompted else BALLOT_SHARE
-        question = Question(
-            version=QUESTION_VERSION,
-            network=network.network_id,
-            asker=self.swarm.asker.key,
-            counter=self.counter,
-            header=network.network_id if backing is None else backing.standing.digest,
-            turns=(Turn(int(Role.USER), text.encode("utf-8")),),
-            temperature_milli=options.temperature_milli,
-            tokens_max=options.tokens_max,
-            seats=options.peers,
-            calls_per_peer=options.calls or default_calls_per_peer(options.peers),
-            steps_max=STEPS_MAX,
-            answer_ms=max(100, int(deadline_ms * answer_share)),
-            ballot_ms=max(100, int(deadline_ms * ballot_share)),
-            reveal_ms=max(100, int(deadline_ms * REVEAL_SHARE)),
-            attestation=int(Attestation.NONE),
-        )
-        return sign_question(question, self.swarm.asker, network)
+    def _compute_deadline_s(self, wish: Wish) -> float:
+        """Return how long a wish may take: what the swarm was opened with, or what fits its own length."""
+        if self.pace.tokens_per_s is None:
+            return self.pace.deadline_s
+        asked, judge = apply_wish(self.options, wish), parse_strategy(self.swarm.judge)
+        return compute_deadline_s(asked, judge, tokens_per_s=self.pace.tokens_per_s)
 
 
 @asynccontextmanager
@@ -198,9 +198,9 @@ async def open_local_asker(
         # A local swarm's keys die with it: its databases have nothing to resume once it went down well.
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         log = stack.enter_context(EventLog(paths.logs / f"{name}.jsonl", get_time_ms=get_wall_ms))
-        if options.in_processes:
-            await trio.to_thread.run_sync(ensure_model, options.model, note)
-            deadline_s = options.deadline_s or await try_model(options, note)
+        model = await _prepare_model(stack, options, log, note)
+        if model is None:
+            pace = Pace(options.deadline_s or await try_model(options, note))
             swarm = await stack.enter_async_context(
                 open_process_swarm(
                     keys,
@@ -213,28 +213,39 @@ async def open_local_asker(
                 )
             )
         else:
-            model = await trio.to_thread.run_sync(lambda: open_model(options.model, progress=note))
-            host = await _open_host(stack, model, log, tolerated=compute_tolerated(options.peers))
-            deadline_s = options.deadline_s or await measure_deadline_s(options, model, host)
+            judge = resolve_calibrated(options.judge, model.info())
+            pace = await measure_pace(options, judge, model)
             elapsed["model"] = time.monotonic() - started
             swarm = await stack.enter_async_context(
                 open_local_swarm(
                     keys,
                     directory=directory,
-                    model=host,
+                    model=model,
                     info=model.info(),
                     log=log,
                     timing=create_timing(model.info()),
-                    judge=resolve_calibrated(options.judge, model.info()),
+                    judge=judge,
                 )
             )
         mesh = await stack.enter_async_context(open_client_mesh(swarm))
         await wait_linked(mesh, options.peers)
         elapsed["start"] = time.monotonic() - started - elapsed.get("model", 0.0)
         note(f"judge {swarm.judge}")
-        note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {deadline_s:.0f} s")
+        note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {pace.deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
-        yield LocalAsker(options, swarm, paths, deadline_s, client, elapsed, tagged_hash("local-gold", seed))
+        secret = tagged_hash("local-gold", seed)
+        yield LocalAsker(options, swarm, paths, pace, client, elapsed, secret, host=model)
+
+
+async def _prepare_model(
+    stack: AsyncExitStack, options: AskOptions, log: EventLog, note: Callable[[str], None]
+) -> ModelHost | None:
+    """Open the model that peers share; None where each opens its own, for which it is here then."""
+    if options.in_processes:
+        await trio.to_thread.run_sync(ensure_model, options.model, note)
+        return None
+    model = await trio.to_thread.run_sync(lambda: open_model(options.model, progress=note))
+    return await _open_host(stack, model, log, tolerated=compute_tolerated(options.peers))
 
 
 def get_wall_ms() -> int:

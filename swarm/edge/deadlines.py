@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import assert_never
 
 import trio
@@ -62,19 +63,31 @@ async def measure_process_deadline_s(
     return compute_deadline_s(options, judge, tokens_per_s=at_once * tokens_per_s)
 
 
-async def measure_deadline_s(options: AskOptions, model: Model, host: ModelHost) -> float:
-    """Return a deadline that fits peers who share one model in this process.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a question may take as the swarm was opened, and what that rests on.
+
+    `tokens_per_s` is what all peers together generate; None where a deadline was given, or nothing measured.
+    """
+
+    deadline_s: float
+    tokens_per_s: float | None = None
+
+
+async def measure_pace(options: AskOptions, judge: JudgeStrategy, host: ModelHost) -> Pace:
+    """Return the pace of peers who share one model in this process.
 
     Args:
-        options: How much will be generated and judged.
-        model: Told apart by what it is: a scripted one needs no measuring.
-        host: Generates a few tokens, as a batch of all peers would.
+        options: How much will be generated and judged, or the deadline itself.
+        judge: How it will be judged.
+        host: Generates a few tokens, as a batch of all peers would; a scripted model needs no measuring.
     """
-    if model.info().is_simulated:
-        return DEADLINE_S_MIN
+    if options.deadline_s is not None:
+        return Pace(options.deadline_s)
+    if host.info().is_simulated:
+        return Pace(DEADLINE_S_MIN)
     tokens_per_s = await measure_tokens_per_s(host, rows=options.peers, get_time_s=time.monotonic)
-    judge = resolve_calibrated(options.judge, model.info())
-    return compute_deadline_s(options, judge, tokens_per_s=tokens_per_s)
+    return Pace(compute_deadline_s(options, judge, tokens_per_s=tokens_per_s), tokens_per_s)
 
 
 async def measure_tokens_per_s(host: ModelHost, *, rows: int, get_time_s: Callable[[], float]) -> float:
@@ -107,7 +120,8 @@ def compute_deadline_s(options: AskOptions, judge: JudgeStrategy, *, tokens_per_
         tokens_per_s: What all peers together generate on this machine.
     """
     calls = options.calls or default_calls_per_peer(options.peers)
-    needed = options.peers * (options.tokens_max + calls * compute_passes(judge)) / tokens_per_s
+    tokens = options.rounds_at_once * options.peers * (options.tokens_max + calls * compute_passes(judge))
+    needed = tokens / tokens_per_s
     return min(max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed), DEADLINE_S_MAX)
 
 

@@ -26,7 +26,9 @@ class Past:
     backing: Backing | None = None
 
     def add(self, round_: VerifiedRound, receipt: bytes, truth: GoldOpening | None) -> None:
-        """Take a verified round into account for the questions after it.
+        """Take a verified round into account for the questions after it, unless a longer past is known.
+
+        Of rounds that ran side by side the one that ends first is gone on with.
 
         Args:
             round_: As its receipt was verified against the network asked.
@@ -37,5 +39,8 @@ class Past:
             PeerError: The truth is another question's.
             LimitExceeded: The network's standing does not fit into a message.
         """
-        if round_.winner is not None:
-            self.backing = Backing(compute_standing(round_.facts, round_.closed, truth), receipt)
+        if round_.winner is None:
+            return
+        standing = compute_standing(round_.facts, round_.closed, truth)
+        if self.backing is None or standing.standing.rounds > self.backing.standing.standing.rounds:
+            self.backing = Backing(standing, receipt)

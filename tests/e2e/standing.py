@@ -16,6 +16,7 @@ from sim_net.judging import Inverter, JudgingContext
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.asking import Asked, LocalAsker
 from swarm.edge.client import AskerClient, Progress
+from swarm.edge.deadlines import Pace
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
     LocalKeys,
@@ -101,5 +102,5 @@ async def open_standing(
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=seen.append)
         options = AskOptions(peers=peers, calls=default_calls_per_peer(peers))
         paths = Paths(data=directory / "data", cache=directory / "cache")
-        asker = LocalAsker(options, swarm, paths, DEADLINE_S, client, {}, GOLD_SECRET)
+        asker = LocalAsker(options, swarm, paths, Pace(DEADLINE_S), client, {}, GOLD_SECRET)
         yield StandingRun(keys, asker, path, seen)

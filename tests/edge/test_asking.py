@@ -107,7 +107,7 @@ def open_in_processes(directory: Path, options: AskOptions, note: Callable[[str]
     async def main() -> float:
         paths = Paths(data=directory / "data", cache=directory / "cache")
         async with open_local_asker(options, paths=paths, note=note, on_progress=lambda _: None) as asker:
-            return asker.deadline_s
+            return asker.pace.deadline_s
 
     return trio.run(main)
 
