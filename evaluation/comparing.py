@@ -49,17 +49,23 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 _Results = Mapping[tuple[str, str], Mapping[str, _Result]]
 
 
-def compare(first: RunDirectory, second: RunDirectory) -> Comparison:
+def compare(
+    first: RunDirectory, second: RunDirectory, *, swarms: tuple[str, str] | None = None
+) -> Comparison:
     """Compare two finished runs.
 
-    Swarms of one name are compared; where each run has one swarm only, these are, whatever their names.
+    Args:
+        first: A run.
+        second: Another, or the same.
+        swarms: A swarm of each; where None, swarms of one name are compared, or where each run has one swarm
+            only, these, whatever their names.
 
     Raises:
-        ConfigError: They share no swarm or no question, or PyArrow is not installed.
+        ConfigError: There is no such swarm, they share no swarm or no question, or PyArrow is not installed.
         StoreError: The tables of a run are not there, or are damaged.
     """
     mine, theirs = _read_choices(first), _read_choices(second)
-    pairs = _pair_swarms(first, second)
+    pairs = _pair_swarms(first, second) if swarms is None else [_find_swarms(first, second, swarms)]
     rows = [
         row
         for own, other in pairs
@@ -76,6 +82,16 @@ def compare(first: RunDirectory, second: RunDirectory) -> Comparison:
     return Comparison(
         schema=COMPARISON_SCHEMA, first=str(first.root), second=str(second.root), rows=tuple(rows)
     )
+
+
+def _find_swarms(first: RunDirectory, second: RunDirectory, swarms: tuple[str, str]) -> tuple[str, str]:
+    for name, run in zip(swarms, (first, second), strict=True):
+        known = [swarm.name for swarm in run.plan.swarms]
+        if name not in known:
+            raise ConfigError(
+                f"the run {run.root} has no swarm {name!r}", remedy=f"choose one of {', '.join(known)}"
+            )
+    return swarms
 
 
 def _pair_swarms(first: RunDirectory, second: RunDirectory) -> list[tuple[str, str]]:

@@ -72,10 +72,20 @@ def report(directory: str, as_json: bool) -> int:
 
 @click.command()
 @click.argument("first", metavar="DIR")
-@click.argument("second", metavar="DIR")
+@click.argument("second", metavar="DIR", required=False)
+@click.option(
+    "--swarms",
+    nargs=2,
+    metavar="FIRST SECOND",
+    help="Compare these, whatever their names; may be of one run.",
+)
 @JSON_FLAG
-def compare(first: str, second: str, as_json: bool) -> int:
-    """Compare two finished runs, question by question, on those that both asked."""
+def compare(first: str, second: str | None, swarms: tuple[str, str] | None, as_json: bool) -> int:
+    """Compare two finished runs, question by question, on those that both asked.
+
+    Swarms of one name are compared; with --swarms a swarm of the first run with one of the second, or of
+    the same run where only one is given.
+    """
     from swarm.cli.eval_show import compare_runs
 
-    return compare_runs(first, second, as_json=as_json)
+    return compare_runs(first, second or first, swarms=swarms, as_json=as_json)

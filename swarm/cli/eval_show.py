@@ -126,11 +126,11 @@ def _show_method(row: MethodRow, against: str) -> list[str]:
     ]
 
 
-def compare_runs(first: str, second: str, *, as_json: bool) -> int:
-    """Compare two finished runs."""
+def compare_runs(first: str, second: str, *, swarms: tuple[str, str] | None, as_json: bool) -> int:
+    """Compare two finished runs, or two swarms of one."""
     import msgspec
 
-    found = compare(open_directory(Path(first)), open_directory(Path(second)))
+    found = compare(open_directory(Path(first)), open_directory(Path(second)), swarms=swarms)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
         return Exit.OK

@@ -133,6 +133,28 @@ def test_runs_that_share_nothing_are_refused(tmp_path: Path) -> None:
         compare(first, second)
 
 
+def test_two_swarms_of_one_run_are_compared(tmp_path: Path) -> None:
+    plan = PLAN + PLAN[PLAN.index(b"[[swarms]]") :].replace(b"five", b"other")
+    run = make_directory(tmp_path / "run", plan)
+    rows = [
+        SwarmRecords(
+            swarm=make_swarm(name=name),
+            judge="likelihood",
+            models=("m",) * 5,
+            digests=("0",) * 5,
+            records=tuple(make_questions(10, wins=wins)),
+        )
+        for name, wins in (("five", 3), ("other", 7))
+    ]
+    write_tables(run, rows, [summarise(run.plan, one)[1] for one in rows])
+    found = compare(run, run, swarms=("five", "other"))
+    (row,) = [row for row in found.rows if row.method == "majority"]
+    assert (row.first_swarm, row.second_swarm, row.first, row.second) == ("five", "other", 0.3, 0.7)
+    with pytest.raises(ConfigError, match="has no swarm 'fiv'") as caught:
+        compare(run, run, swarms=("five", "fiv"))
+    assert "five, other" in caught.value.remedy
+
+
 def test_a_run_without_tables_cannot_be_compared(tmp_path: Path) -> None:
     first, second = make_directory(tmp_path / "one"), make_directory(tmp_path / "two")
     write(first, *make_questions(3, wins=1))
