@@ -72,7 +72,7 @@ def report(directory: str, as_json: bool) -> int:
 
 @click.command()
 @click.argument("first", metavar="DIR")
-@click.argument("second", metavar="DIR", required=False)
+@click.argument("second", metavar="[DIR]", required=False)
 @click.option(
     "--swarms",
     nargs=2,
