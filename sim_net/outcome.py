@@ -33,7 +33,7 @@ from sim_net.records import (
 )
 from sim_net.run import Run
 from sim_net.summary import HONEST, compute_metrics, compute_verdict, get_version, list_expectations
-from swarm.edge.event_log import SCHEMA as EVENT_SCHEMA
+from swarm.edge.events import SCHEMA as EVENT_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,23 +215,29 @@ def create_recording(run: Run, *, replay: str) -> Recording:
 
 
 def list_events(run: Run) -> Iterator[dict[str, object]]:
-    """Return every node's event log in order, in the fields of `swarm.edge.event_log`, time virtual."""
-    logged: list[tuple[int, int, bytes | None, str, tuple[tuple[str, object], ...]]] = [
-        (one.at_ms, one.node, one.emit.round_id, one.emit.event, one.emit.fields)
+    """Return all nodes' event logs as one, by time, in the fields of `swarm.edge.events`; time is virtual.
+
+    `node` says whose log a line is from, by index.
+    """
+    keys = [node.signer.key for node in run.world.nodes]
+    logged: list[tuple[int, int, bytes | None, bytes, str, tuple[tuple[str, object], ...]]] = [
+        (one.at_ms, one.node, one.emit.round_id, keys[one.node], one.emit.event, one.emit.fields)
         for one in run.recorder.events
     ]
     logged += [
-        (one.at_ms, one.node, None, "peer_penalised", (("reason", one.penalty.reason),))
+        (one.at_ms, one.node, None, one.penalty.key, "peer_penalised", (("reason", one.penalty.reason),))
         for one in run.recorder.penalties
     ]
-    for seq, (at_ms, node, round_id, event, fields) in enumerate(sorted(logged, key=lambda one: one[:2])):
+    ordered = sorted(logged, key=lambda one: one[:2])
+    for seq, (at_ms, node, round_id, peer, event, fields) in enumerate(ordered):
         yield {
             "schema": EVENT_SCHEMA,
             "seq": seq,
             "t_ms": at_ms,
             "round": round_id.hex() if round_id is not None else None,
-            "peer": run.world.nodes[node].signer.key.hex(),
+            "peer": peer.hex(),
             "event": event,
+            "node": node,
             **dict(fields),
         }
 

@@ -30,7 +30,7 @@ from sim_net.records import (
     Recording,
 )
 from sim_net.summary import HONEST, compute_metrics, compute_verdict, get_version, list_expectations
-from swarm.edge.event_log import SCHEMA
+from swarm.edge.events import SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def _find_closed_ms(findings: Findings, asked: AskedRound) -> int | None:
 
 
 def list_events(findings: Findings) -> Iterator[dict[str, object]]:
-    """Return the event logs of all peers as one, by time, in the fields of `swarm.edge.event_log`.
+    """Return the event logs of all peers as one, by time, in the fields of `swarm.edge.events`.
 
     Times count from the start of the run; `node` says whose log a line is from, by index.
     """

@@ -10,7 +10,7 @@ from consensus.errors import StoreError
 from consensus.identity import PeerKey
 from sim_net.real.net import NetPaths
 from swarm.core.records import Table
-from swarm.edge.event_log import Event, read_events
+from swarm.edge.events import Event, read_events
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,76 +3,45 @@
 A file of JSON Lines that only grows. Each line carries `schema`, `seq`, `t_ms`, `round`, `peer`, `event`
 and the event's own fields. Lines are not synced: what must survive a power cut is in the store. A line is
 one write; one that was cut short by a crash is taken off when the log is opened again, and skipped by
-`read_events`.
+`swarm.edge.events.read_events`.
 
 Texts of prompts and answers are left out unless the log was opened with `keep_texts`; their sizes stay.
 """
 
 import fcntl
-import json
 import os
 import re
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import trio
 
 from consensus.errors import LimitExceeded, StoreError
+from swarm.edge.events import (
+    ENVELOPE,
+    GAP_EVENT,
+    LINE_BYTES_MAX,
+    SCHEMA,
+    Event,
+    Json,
+    decode_line,
+    encode_line,
+)
 from swarm.edge.paths import DATA_DIR_VARIABLE, create_private_file
 
-SCHEMA = "peerage.event/1"
-LINE_BYTES_MAX = 1 << 20
 RING_EVENTS_MAX = 1_024
 SUBSCRIBER_EVENTS_MAX = RING_EVENTS_MAX
 SUBSCRIBERS_MAX = 64
-GAP_EVENT = "gap"  # carries `lost`: how many events are missing before the next one
-
-Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+LOCK_TRIES = 20
+LOCK_AGAIN_S = 0.005  # who looks whether a log is being written holds its lock for less than that
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_ENVELOPE = ("schema", "seq", "t_ms", "round", "peer", "event")
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _LINE_START = f'{{"schema":"{SCHEMA}"'.encode()
 _TAIL_BYTES = 2 * (LINE_BYTES_MAX + 1)  # a torn line and the whole one before it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One thing that happened.
-
-    Attributes:
-        seq: Its place in the log, from 0; a gap event has the place of the first event it stands for.
-        t_ms: Wall clock, milliseconds since 1970; for people, never for decisions.
-        round_id: The round it belongs to, if any.
-        peer: The public key of the peer it concerns, if any.
-        event: Its name, past tense, snake case.
-        fields: What else there is to say.
-    """
-
-    seq: int
-    t_ms: int
-    event: str
-    round_id: bytes | None = None
-    peer: bytes | None = None
-    fields: Mapping[str, Json] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Return the event as one line of JSON, without its newline."""
-        return _ENCODER.encode(
-            {
-                "schema": SCHEMA,
-                "seq": self.seq,
-                "t_ms": self.t_ms,
-                "round": None if self.round_id is None else self.round_id.hex(),
-                "peer": None if self.peer is None else self.peer.hex(),
-                "event": self.event,
-                **self.fields,
-            }
-        )
 
 
 class Subscription(trio.abc.ReceiveChannel[Event]):
@@ -201,7 +170,7 @@ class EventLog:
         noted: dict[str, Json] = dict(fields or {})
         for name, text in (texts or {}).items():
             noted |= {name: text} if self._keep_texts else {f"{name}_chars": len(text)}
-        assert not any(name in noted for name in _ENVELOPE), noted
+        assert not any(name in noted for name in ENVELOPE), noted
         made = Event(
             seq=self._seq,
             t_ms=self._get_time_ms(),
@@ -210,7 +179,7 @@ class EventLog:
             peer=peer,
             fields=noted,
         )
-        line = _encode_line(made)
+        line = encode_line(made)
         self._seq += 1
         self._ring.append(made)
         for subscription in self._subscriptions:
@@ -260,7 +229,7 @@ class EventLog:
         except OSError as exc:
             raise _unwritable(path, exc) from exc
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             self._resume(path, descriptor)
         except BlockingIOError as exc:
             os.close(descriptor)
@@ -279,7 +248,7 @@ class EventLog:
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
         whole, _, torn = tail.rpartition(b"\n")
         if whole:
-            self._seq = _decode_line(path, whole.rpartition(b"\n")[2], "the last line").seq + 1
+            self._seq = decode_line(whole.rpartition(b"\n")[2], path=path, place="the last line").seq + 1
         if not torn.startswith(_LINE_START[: len(torn)]):
             raise StoreError(f"{path} is no event log", remedy="move that file away to begin a new log")
         self._size_bytes = size - len(torn)
@@ -295,7 +264,7 @@ class EventLog:
                 event=GAP_EVENT,
                 fields={"lost": self._unwritten},
             )
-            data = _encode_line(gap) + line
+            data = encode_line(gap) + line
         try:
             _write_whole(descriptor, data, self._size_bytes)
         except OSError as exc:
@@ -307,61 +276,18 @@ class EventLog:
         self.failure = None
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """Read a log, also while it is being written.
-
-    Args:
-        path: The file.
-
-    Yields:
-        Its events in order. A last line without a newline is torn or still being written, and skipped.
+def _lock(descriptor: int) -> None:
+    """Become the file's only writer.
 
     Raises:
-        StoreError: The file cannot be read, or a whole line is no event of this schema.
+        BlockingIOError: Another one writes it.
     """
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while (line := file.readline(LINE_BYTES_MAX + 1)).endswith(b"\n"):
-                number += 1
-                yield _decode_line(path, line[:-1], f"line {number}")
-            if len(line) > LINE_BYTES_MAX:
-                raise StoreError(f"{path}, line {number + 1}: longer than {LINE_BYTES_MAX} bytes")
-    except OSError as exc:
-        raise StoreError(f"cannot read {path} ({exc.strerror})") from exc
-
-
-def _encode_line(event: Event) -> bytes:
-    # A lone surrogate in a text is kept readable rather than refused.
-    line = event.to_json().encode("utf-8", errors="backslashreplace") + b"\n"
-    if len(line) > LINE_BYTES_MAX:
-        raise LimitExceeded(
-            f"event {event.event}: a line of {len(line)} bytes, expected at most {LINE_BYTES_MAX}"
-        )
-    return line
-
-
-def _decode_line(path: Path, line: bytes, place: str) -> Event:
-    try:
-        value = json.loads(line)
-        if value["schema"] != SCHEMA:
-            raise StoreError(
-                f"{path}, {place}: got schema {value['schema']!r}, expected {SCHEMA!r}",
-                remedy="read it with the peerage that wrote it",
-            )
-        return Event(
-            seq=int(value["seq"]),
-            t_ms=int(value["t_ms"]),
-            event=str(value["event"]),
-            round_id=None if value["round"] is None else bytes.fromhex(value["round"]),
-            peer=None if value["peer"] is None else bytes.fromhex(value["peer"]),
-            fields={name: item for name, item in value.items() if name not in _ENVELOPE},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise StoreError(
-            f"{path}, {place}: no event ({type(exc).__name__}: {exc})",
-            remedy="the file was altered or is no event log; move it away to begin a new one",
-        ) from exc
+    for _ in range(LOCK_TRIES):
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_AGAIN_S)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consensus.verify import verify_receipt
-from swarm.edge.event_log import Event, read_events
+from swarm.edge.events import Event, read_events
 from swarm.edge.paths import get_paths
 from swarm.edge.report import create_report
 from tests.cli.console import Ran, run, run_process

@@ -14,7 +14,7 @@ from consensus.messages import SignedQuestion
 from consensus.phases import Phase
 from consensus.question import Question, Turn, sign_question
 from swarm.edge.client import Answered, AskerClient, Progress, ProgressKind, Unanswered
-from swarm.edge.event_log import read_events
+from swarm.edge.events import read_events
 from swarm.edge.local import LocalKeys, LocalSwarm, create_local_keys, open_client_mesh, wait_linked
 from swarm.edge.mesh import Mesh
 from swarm.edge.paths import ensure_directory

@@ -18,7 +18,8 @@ from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, 
 from models.scripted import ScriptedModel
 from swarm.core.node import NodeConfig
 from swarm.edge.client import AskerClient, Progress
-from swarm.edge.event_log import Event, EventLog, read_events
+from swarm.edge.event_log import EventLog
+from swarm.edge.events import Event, read_events
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.link import Inbound
 from swarm.edge.local import LOOPBACK, LocalKeys, create_local_keys, create_mesh, wait_linked

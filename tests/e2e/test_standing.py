@@ -14,7 +14,7 @@ from consensus.question import compute_round_id, sign_question
 from consensus.verify import VerifiedRound, verify_receipt
 from swarm.edge.asking import Asked
 from swarm.edge.client import Answered, AskerClient
-from swarm.edge.event_log import read_events
+from swarm.edge.events import read_events
 from swarm.edge.local import LocalSwarm, create_local_keys, open_client_mesh, wait_linked
 from swarm.edge.past import Past
 from swarm.edge.paths import ensure_directory

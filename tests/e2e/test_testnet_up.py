@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm.edge.event_log import read_events
+from swarm.edge.events import read_events
 from tests.e2e.commands import Command, open_command
 from tests.e2e.processes import is_alive, run_within, wait_gone
 

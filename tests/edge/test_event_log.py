@@ -13,16 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consensus.errors import ConfigError, LimitExceeded, StoreError
-from swarm.edge.event_log import (
-    GAP_EVENT,
-    LINE_BYTES_MAX,
-    RING_EVENTS_MAX,
-    SUBSCRIBER_EVENTS_MAX,
-    SUBSCRIBERS_MAX,
-    Event,
-    EventLog,
-    read_events,
-)
+from swarm.edge.event_log import RING_EVENTS_MAX, SUBSCRIBER_EVENTS_MAX, SUBSCRIBERS_MAX, EventLog
+from swarm.edge.events import GAP_EVENT, LINE_BYTES_MAX, Event, read_events
 from swarm.edge.paths import ensure_directory, get_paths
 
 ROUND, PEER = b"\x01" * 32, b"\x02" * 32
@@ -129,6 +121,10 @@ def test_any_text_round_trips_on_one_line(
         ("[]\n", "line 1: no event"),
         ("null\n", "line 1: no event"),
         ('{"schema":"peerage.event/1"}\n', "line 1: no event"),
+        (
+            '{"schema":"peerage.event/1","seq":Infinity,"t_ms":0,"round":null,"peer":null,"event":"a"}\n',
+            "line 1: no event",
+        ),
         ('{"schema":"peerage.event/9"}\n', "got schema 'peerage.event/9'"),
         ("[" * 100_000 + "\n", "line 1: no event"),
     ],

@@ -36,7 +36,8 @@ from models.scripted import ScriptedModel
 from swarm.core.node import NodeConfig
 from swarm.core.records import Record
 from swarm.edge.client import Answered, AskerClient, Unanswered
-from swarm.edge.event_log import Event, EventLog, read_events
+from swarm.edge.event_log import EventLog
+from swarm.edge.events import Event, read_events
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import LocalKeys, create_local_keys
 from swarm.edge.memory_store import MemoryStore

@@ -24,7 +24,7 @@ from sim_net.real.recording import list_events
 from sim_net.real.remains import PeerRemains
 from sim_net.real.run import RealRun, run_real
 from sim_net.records import Recording, VerdictKind
-from swarm.edge.event_log import Event
+from swarm.edge.events import Event
 from swarm.edge.local import compute_peer_seed
 from swarm.edge.mesh import CUT_REASON
 
