@@ -16,16 +16,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check bench nightly clean
+.PHONY: help demo test test-deps check bench nightly clean
 
 help: ## Show what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## A local swarm answers two questions with a real model and verifies its receipt
 	$(BIN)/peerage demo
 
 test: check ## Everything that must hold before a change is merged: check, then all tests, slow ones included
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# Debian's, because the tests must not fetch a browser of their own; nothing happens where it is installed.
+test-deps: ## What only tests need and pip cannot bring: Debian's Chromium
+	@if [ -x /usr/bin/chromium ]; then exit 0; fi; \
+	command -v apt-get >/dev/null || { \
+	  echo "make: /usr/bin/chromium is missing, and there is no apt-get to install it with." >&2; exit 1; }; \
+	if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	$$sudo apt-get update -q && $$sudo apt-get install -q -y --no-install-recommends chromium
 
 check: $(STAMP) ## Format, lint, types
 	$(BIN)/ruff format --check .
