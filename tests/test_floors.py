@@ -24,6 +24,7 @@ FLOORS = {
     "swarm.edge": 4,
     "sim_net": 5,
     "evaluation": 5,
+    "swarm.gateway": 5,
     "swarm.cli": 6,
 }
 PURE_FLOORS = ("ranking", "consensus", "swarm.core")

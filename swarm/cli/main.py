@@ -23,6 +23,7 @@ COMMANDS = {
     "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
     "rank": LazyCommand("swarm.cli.rank", "rank", "Rank items by pairwise comparisons."),
     "receipt": LazyCommand("swarm.cli.receipt", "receipt", "Read a receipt."),
+    "serve": LazyCommand("swarm.cli.serve", "serve", "Serve a swarm to clients of OpenAI's interface."),
     "testnet": LazyCommand("swarm.cli.testnet", "testnet", "Experiments with a hostile network, repeatable."),
     "verify": LazyCommand("swarm.cli.verify", "verify", "Verify a receipt offline."),
 }

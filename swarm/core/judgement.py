@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from consensus.bodies import ANSWER_BYTES_MAX, ANSWER_VERSION, AnswerBody, BallotBody, Sampling, Vote
 from consensus.decision import RoundFacts
 from consensus.encoding import encode
-from consensus.question import Question
+from consensus.question import Question, Turn
 from consensus.question import Role as TurnRole
 from models.contract import GenerateRequest, Generation, ModelInfo, Score, ScoreRequest
 from models.judges.likelihood import choose_prompt_keys, make_score_requests, outcome_q16
@@ -20,9 +20,12 @@ _ROLES = {TurnRole.SYSTEM: Role.SYSTEM, TurnRole.USER: Role.USER, TurnRole.ASSIS
 
 def make_conversation(question: Question) -> tuple[Message, ...]:
     """Return the question's turns as the models package names them."""
-    return tuple(
-        Message(role=_ROLES[TurnRole(turn.role)], text=turn.text.decode("utf-8")) for turn in question.turns
-    )
+    return make_messages(question.turns)
+
+
+def make_messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """Return turns as the models package names them."""
+    return tuple(Message(role=_ROLES[TurnRole(turn.role)], text=turn.text.decode("utf-8")) for turn in turns)
 
 
 def make_generate_request(question: Question, *, noise_seed: bytes, seat_key: bytes) -> GenerateRequest:

@@ -125,6 +125,11 @@ class AskerClient:
         self._is_reading = False
         self._others = trio.lowlevel.ParkingLot()
 
+    @property
+    def linked(self) -> int:
+        """How many members there is a link to."""
+        return len(self._mesh.linked())
+
     async def ask(
         self, question: SignedQuestion, *, deadline_s: float, backing: Backing | None = None
     ) -> Answered | Unanswered:

@@ -7,6 +7,7 @@ from consensus.bodies import open_answer
 from consensus.decision import ClosedStep, RoundFacts, Status, read_comparisons
 from consensus.verify import VerifiedRound
 from ranking.canonical import Q16, JudgeTerms, Scores
+from ranking.merge import get_shown_author
 from ranking.scores import compute_odds
 
 ASK_SCHEMA = "peerage.ask/1"
@@ -16,11 +17,15 @@ OFFSETS_PER_NAT = 16
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One class of equal answers. `p_best` holds if judges err independently; None where unanimous."""
+    """One class of equal answers. `p_best` holds if judges err independently; None where unanimous.
+
+    `tokens` is how many the author whose text is shown says that it took.
+    """
 
     index: int
     authors: tuple[int, ...]
     text: str
+    tokens: int
     strength: float
     p_best: float | None
 
@@ -119,7 +124,7 @@ def create_report(verified: VerifiedRound) -> RoundReport:
         comparisons=_read_comparisons(closed),
         seats=facts.committee.n,
         quorum=facts.committee.q,
-        answer_tokens=_count_tokens(facts, closed),
+        answer_tokens=sum(_read_tokens(facts, closed).values()),
         result_digest=last.digest,
         receipt_digest=verified.receipt_digest,
         history=_read_history(facts),
@@ -155,11 +160,14 @@ def _rank(verified: VerifiedRound) -> tuple[Candidate, ...]:
     outcome = verified.closed[-1].outcome
     classes, scores = outcome.value.classes, outcome.scores
     texts = [text.decode("utf-8") for text in verified.texts]
+    tokens = _count_shown_tokens(verified)
     if scores is None:
-        return (Candidate(0, classes[0], texts[0], 0.0, None),)
-    shares = compute_p_best_shares(scores)
+        return (Candidate(0, classes[0], texts[0], tokens[0], 0.0, None),)
+    strengths, shares = scores.log_strengths, compute_p_best_shares(scores)
     return tuple(
-        Candidate(index, classes[index], texts[index], scores.log_strengths[index] / NATS_Q16, shares[index])
+        Candidate(
+            index, classes[index], texts[index], tokens[index], strengths[index] / NATS_Q16, shares[index]
+        )
         for index in scores.order
     )
 
@@ -189,9 +197,18 @@ def _read_comparisons(closed: tuple[ClosedStep, ...]) -> tuple[Comparison, ...]:
     )
 
 
-def _count_tokens(facts: RoundFacts, closed: tuple[ClosedStep, ...]) -> int:
+def _read_tokens(facts: RoundFacts, closed: tuple[ClosedStep, ...]) -> dict[int, int]:
+    """Return how many tokens each seat says that its answer took."""
     limit = facts.question.tokens_max
-    return sum(open_answer(opening.body, tokens_max=limit).tokens for opening in closed[0].openings)
+    return {
+        opening.seat: open_answer(opening.body, tokens_max=limit).tokens for opening in closed[0].openings
+    }
+
+
+def _count_shown_tokens(verified: VerifiedRound) -> list[int]:
+    """Return the tokens of each class's shown text, by class index."""
+    tokens, answers = _read_tokens(verified.facts, verified.closed), verified.closed[0].outcome
+    return [tokens[get_shown_author(authors, answers.next_seed)] for authors in answers.value.classes]
 
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]

@@ -1,0 +1,82 @@
+"""Running a gateway from a terminal: what is printed, and what ends it."""
+
+import json
+import shlex
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import click
+import trio
+
+from swarm.cli.exits import Exit
+from swarm.cli.render import echo_note
+from swarm.edge.paths import get_paths
+from swarm.gateway.service import SWARM
+from swarm.gateway.serving import ServeOptions, Serving, open_serving
+
+SERVE_SCHEMA = "peerage.serve/1"
+
+
+def run_server(options: ServeOptions, *, as_json: bool) -> int:
+    """Serve until SIGINT or SIGTERM; a second one does not wait for what is under way."""
+    return trio.run(_serve, options, as_json)
+
+
+@dataclass(slots=True)
+class _Life:
+    """How far a server has come, as whoever sends signals needs to know."""
+
+    serving: Serving | None = None
+    has_ended: bool = False
+
+
+async def _serve(options: ServeOptions, as_json: bool) -> int:
+    life = _Life()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, life, nursery.cancel_scope)
+            async with open_serving(
+                options, paths=get_paths(), note=lambda text: echo_note(f"· {text}")
+            ) as serving:
+                life.serving = serving
+                announce(serving, options, as_json=as_json)
+                await serving.stopped.wait()
+                echo_note("· stopping; a second signal does not wait for what is under way")
+            life.has_ended = True
+            nursery.cancel_scope.cancel()
+    return Exit.OK if life.has_ended else Exit.INTERRUPTED
+
+
+async def _obey(signals: AsyncIterator[int], life: _Life, scope: trio.CancelScope) -> None:
+    """Stop at the first signal, at once at the second or where nothing is up yet."""
+    async for _ in signals:
+        if life.serving is None or life.serving.stopped.is_set():
+            scope.cancel()
+            return
+        life.serving.stop()
+
+
+def announce(serving: Serving, options: ServeOptions, *, as_json: bool) -> None:
+    """Say where the server is, and how to ask it."""
+    base_url = f"{serving.url}/v1"
+    if as_json:
+        value = {
+            "schema": SERVE_SCHEMA,
+            "base_url": base_url,
+            "api_key": serving.api_key,
+            "network": serving.gateway.asker.swarm.network.network_id.hex(),
+            "peers": options.ask.peers,
+        }
+        click.echo(json.dumps(value))
+        return
+    body = json.dumps({"model": SWARM, "messages": [{"role": "user", "content": "What is 7 times 12?"}]})
+    click.echo(f"base URL  {base_url}")
+    click.echo(f"API key   {serving.api_key}")
+    if serving.token_path is not None:
+        echo_note(f"  the key is kept in {serving.token_path}")
+    echo_note("try, in another terminal:")
+    echo_note(
+        f"  curl {base_url}/chat/completions -H 'Authorization: Bearer {serving.api_key}'"
+        f" -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )

@@ -1,0 +1,329 @@
+"""What the gateway does with a request that was let in: ask the swarm, or one peer of it.
+
+Knows nothing of HTTP but its errors.
+"""
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import trio
+
+from consensus.committee import compute_tolerated
+from consensus.decision import Status
+from consensus.errors import ConfigError
+from consensus.genesis import SEATS_MIN
+from consensus.hashing import tagged_hash
+from models.contract import Finish, GenerateRequest, Generation
+from models.errors import ModelError
+from models.prompts import STOP_STRINGS, answer_prompt, clean_answer
+from ranking.canonical import STEPS_MAX
+from swarm.core.judgement import make_messages
+from swarm.edge.asking import Asked, LocalAsker
+from swarm.edge.report import RoundReport
+from swarm.edge.wishes import Prepared, Wish
+from swarm.gateway.admission import Admission
+from swarm.gateway.answers import Answer, Origin, Text, make_provenance, make_texts, make_usage, name_status
+from swarm.gateway.errors import ApiError, bad_request, not_found, unavailable
+from swarm.gateway.limits import GatewayLimits
+from swarm.gateway.metrics import Metrics
+from swarm.gateway.progress import Notify, ProgressHub
+from swarm.gateway.quotas import Caller
+from swarm.gateway.replies import ProgressEvent, RoundStatus
+from swarm.gateway.requests import Order
+from swarm.gateway.rounds import RoundEnd, RoundStore, end_by_report
+
+SWARM, FAST, HELPER = "swarm", "swarm-fast", "helper"
+MODELS = {
+    SWARM: "All peers answer, and rank each other's answers in up to 3 ballot steps.",
+    FAST: f"{SEATS_MIN} peers, drawn anew for each question, answer, and rank in 1 ballot step.",
+    HELPER: "One peer answers alone: no round, no receipt. For titles, tags and the like.",
+}
+RETRY_S_DEFAULT = 5
+OPENING_STEPS = ("model", "start")  # what the swarm took once, before any question
+SEEDS_REMEMBERED_MAX = 1_024  # rounds that came to nothing, so that the same seed does not lead there again
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, and how many tokens it cost."""
+
+    answer: Answer
+    tokens: int
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A swarm that is up, as the gateway sees it.
+
+    Args:
+        asker: The swarm.
+        hub: Gets the asker's progress.
+        rounds: Remembers rounds.
+        metrics: Counts.
+        limits: Bounds of the server.
+        get_ms: The time of day, milliseconds.
+    """
+
+    asker: LocalAsker
+    hub: ProgressHub
+    rounds: RoundStore
+    metrics: Metrics
+    limits: GatewayLimits
+    get_ms: Callable[[], int]
+    admission: Admission = field(init=False)
+    helpers: Admission = field(init=False)
+    round_s: float = field(default=0.0)
+    started_ms: int = field(init=False)
+    came_to_nothing: deque[bytes] = field(default_factory=lambda: deque(maxlen=SEEDS_REMEMBERED_MAX))
+    _scopes: list[trio.CancelScope] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.admission = Admission(
+            running_max=self.limits.rounds_at_once,
+            waiting_max=self.limits.waiting_max,
+            get_retry_s=self.get_retry_s,
+        )
+        self.helpers = Admission(
+            running_max=self.limits.helpers_at_once,
+            waiting_max=self.limits.waiting_max,
+            get_retry_s=lambda: 1,
+        )
+        self.started_ms = self.get_ms()
+
+    # -- what a request is, before it is let in ----------------------------------------------------
+
+    def check_order(self, order: Order) -> None:
+        """Refuse what can be refused without asking.
+
+        Raises:
+            ApiError: There is no such model, or not so many candidates.
+        """
+        if order.model not in MODELS:
+            raise not_found("model", order.model, code="model_not_found")
+        seats = self.get_seats(order.model)
+        if order.choices > seats:
+            raise bad_request(f"got n {order.choices}, expected at most {seats}, one a seat", param="n")
+
+    def get_seats(self, model: str) -> int:
+        """Return how many peers answer for a model: at most so many candidates there are."""
+        return SEATS_MIN if model == FAST else self.asker.options.peers
+
+    def get_tokens_max(self, order: Order) -> int:
+        """Return the most tokens that the answers to an order may have, all peers together."""
+        answers = order.choices if order.model == HELPER else self.get_seats(order.model)
+        return answers * self._get_tokens_each(order)
+
+    def choose_admission(self, order: Order) -> Admission:
+        """Return the queue that an order stands in."""
+        return self.helpers if order.model == HELPER else self.admission
+
+    def get_retry_s(self) -> int:
+        """Return after how many seconds a place may be free: a round takes about so long."""
+        return max(1, round(self.round_s)) if self.round_s else RETRY_S_DEFAULT
+
+    def find_unready(self) -> str | None:
+        """Return why questions are not taken; None where they are."""
+        if self.admission.is_closed:
+            return "shutting down"
+        linked, seats = self.asker.client.linked, self.asker.options.peers
+        if linked < seats - compute_tolerated(seats):
+            return f"{linked} of {seats} peers are up"
+        return None
+
+    @property
+    def fingerprint(self) -> str:
+        """What OpenAI calls the system's fingerprint: it changes when the swarm does."""
+        return f"fp_{self.asker.swarm.network.network_id.hex()[:16]}"
+
+    # -- answering ---------------------------------------------------------------------------------
+
+    async def answer(self, order: Order, caller: Caller, *, notify: Notify, base_url: str) -> Told:
+        """Answer an order whose turn has come; whoever is cancelled here cancels the work in every peer.
+
+        Args:
+            order: Checked.
+            caller: Whose round it will be.
+            notify: Called with progress.
+            base_url: Where clients reach this gateway, for links.
+
+        Raises:
+            ApiError: There is no answer; says why.
+        """
+        scope = trio.CancelScope()
+        self._scopes.append(scope)
+        told = None
+        try:
+            with scope:
+                if order.model == HELPER:
+                    told = await self._answer_alone(order)
+                else:
+                    told = await self._answer_together(order, caller, notify=notify, base_url=base_url)
+        finally:
+            self._scopes.remove(scope)
+        if told is None:
+            raise unavailable("the server is shutting down", code="server_shutdown", remedy="ask again later")
+        return told
+
+    def stop(self) -> None:
+        """Let nobody in any more."""
+        self.admission.is_closed = self.helpers.is_closed = True
+
+    def cancel_all(self) -> None:
+        """Give up what is under way."""
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def _answer_together(self, order: Order, caller: Caller, *, notify: Notify, base_url: str) -> Told:
+        prepared = self._prepare(order)
+        round_id = prepared.round_id
+        await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
+        notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
+        try:
+            with self.hub.listen(round_id, notify):
+                asked = await self.asker.ask_prepared(
+                    prepared, receipt_path=self.rounds.get_receipt_path(round_id)
+                )
+        except trio.Cancelled:
+            self.came_to_nothing.append(prepared.round_id)
+            with trio.CancelScope(shield=True):
+                await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
+            raise
+        report = await self._close(order, prepared, asked)
+        if report.status is Status.PARTIAL and order.rejects_partial:
+            raise self._refuse(
+                f"{len({gone.seat for gone in report.missing})} of {report.seats} seats are missing, and the"
+                " request refuses partial answers",
+                "partial_rejected",
+                prepared,
+            )
+        elapsed = {name: seconds for name, seconds in asked.elapsed_s.items() if name not in OPENING_STEPS}
+        origin = Origin(asked.judge, elapsed, f"{base_url}/v1/rounds/{round_id.hex()}/receipt")
+        answer = Answer(
+            id=f"chatcmpl-{round_id.hex()[:32]}",
+            created=self.get_ms() // 1_000,
+            model=order.model,
+            fingerprint=self.fingerprint,
+            texts=make_texts(
+                report,
+                choices=order.choices,
+                tokens_max=self._get_tokens_each(order),
+                has_banner=order.has_banner,
+            ),
+            usage=make_usage(prompt_tokens=0, completion_tokens=report.answer_tokens),
+            provenance=make_provenance(report, origin) if order.has_provenance else None,
+        )
+        return Told(answer, report.answer_tokens)
+
+    def _prepare(self, order: Order) -> Prepared:
+        """Sign the question of an order; a seeded one is asked anew where it has come to nothing before.
+
+        Raises:
+            ApiError: The conversation breaks a limit of the protocol.
+        """
+        wish = Wish(
+            turns=order.turns,
+            temperature_milli=order.temperature_milli,
+            tokens_max=order.tokens_max,
+            seats=SEATS_MIN if order.model == FAST else None,
+            steps_max=1 if order.model == FAST else STEPS_MAX,
+            seed=order.seed,
+        )
+        try:
+            prepared = self.asker.prepare(wish)
+            while prepared.round_id in self.came_to_nothing:
+                wish = replace(wish, attempt=wish.attempt + 1)
+                prepared = self.asker.prepare(wish)
+        except ConfigError as exc:
+            raise bad_request(exc.message, param="messages", code="context_length_exceeded") from exc
+        return prepared
+
+    async def _close(self, order: Order, prepared: Prepared, asked: Asked) -> RoundReport:
+        """Note how a round ended, and return its report if it has an answer.
+
+        Raises:
+            ApiError: It has none, or its receipt could not be kept.
+        """
+        if asked.report is None:
+            self.asker.client.cancel(prepared.round_id)  # nobody waits for it any more
+            self.came_to_nothing.append(prepared.round_id)
+            await self._note_end(order, prepared, "unanswered", asked.reason)
+            raise self._refuse("the swarm came to no certified result", "no_result", prepared)
+        if asked.receipt_path is None:
+            await self._note_end(order, prepared, "failed", asked.reason)
+            raise self._refuse("the receipt could not be kept, so no answer is given", "not_kept", prepared)
+        report = asked.report
+        await self.rounds.end(prepared.round_id, end_by_report(report, ended_ms=self.get_ms()))
+        self.metrics.rounds.labels(order.model, name_status(report.status)).inc()
+        self.round_s = asked.elapsed_s.get("round", self.round_s)
+        self.metrics.round_seconds.labels(order.model).observe(self.round_s)
+        self.metrics.tokens.labels(order.model, "answer").inc(report.answer_tokens)
+        if report.status is Status.FAILED or report.winner is None:
+            self.came_to_nothing.append(prepared.round_id)
+            raise self._refuse("the round failed: too few seats took part", "round_failed", prepared)
+        return report
+
+    async def _note_end(self, order: Order, prepared: Prepared, status: RoundStatus, reason: str) -> None:
+        """Note the end of a round without an answer."""
+        self.metrics.rounds.labels(order.model, status).inc()
+        end = RoundEnd(ended_ms=self.get_ms(), status=status, reason=reason)
+        await self.rounds.end(prepared.round_id, end)
+
+    def _refuse(self, message: str, code: str, prepared: Prepared) -> ApiError:
+        error = unavailable(message, code=code, retry_s=self.get_retry_s())
+        error.round_id = prepared.round_id.hex()
+        return error
+
+    def _get_tokens_each(self, order: Order) -> int:
+        return self.asker.options.tokens_max if order.tokens_max is None else order.tokens_max
+
+    # -- one peer alone ----------------------------------------------------------------------------
+
+    async def _answer_alone(self, order: Order) -> Told:
+        """Let one peer's model answer, as many times as answers are wanted; nothing is signed."""
+        host = self.asker.host
+        assert host is not None, "a gateway's peers share the model of its process"
+        made: dict[int, Generation] = {}
+
+        async def generate(place: int) -> None:
+            made[place] = await host.generate(self._make_request(order, place))
+
+        failures: list[ModelError] = []
+        try:
+            async with trio.open_nursery() as nursery:
+                for place in range(order.choices):
+                    nursery.start_soon(generate, place)
+        except* ModelError as group:
+            failures += [exc for exc in group.exceptions if isinstance(exc, ModelError)]
+        if failures:
+            raise unavailable("the model gave no answer", code="model_failed") from failures[0]
+        found = [made[place] for place in range(order.choices)]
+        usage = make_usage(
+            prompt_tokens=sum(one.prompt_tokens for one in found),
+            completion_tokens=sum(one.token_count for one in found),
+        )
+        answer = Answer(
+            id=f"chatcmpl-{secrets.token_hex(16)}",
+            created=self.get_ms() // 1_000,
+            model=order.model,
+            fingerprint=self.fingerprint,
+            texts=tuple(Text("", clean_answer(one.text), one.finish is Finish.LENGTH) for one in found),
+            usage=usage,
+            provenance=None,
+        )
+        return Told(answer, usage.completion_tokens)
+
+    def _make_request(self, order: Order, place: int) -> GenerateRequest:
+        """Return the request for one answer of a peer alone; a seed decides its noise."""
+        key = self.asker.swarm.asker.key
+        seed = secrets.token_bytes(32) if order.seed is None else tagged_hash("helper-seed", order.seed)
+        milli = order.temperature_milli
+        return GenerateRequest(
+            prompt=answer_prompt(make_messages(order.turns), key),
+            noise_seed=tagged_hash("helper-noise", seed, place),
+            seat_key=key,
+            temperature_milli=self.asker.options.temperature_milli if milli is None else milli,
+            max_tokens=self._get_tokens_each(order),
+            stop=STOP_STRINGS,
+        )
