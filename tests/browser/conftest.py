@@ -1,0 +1,51 @@
+"""A real browser for tests: Debian's Chromium, driven by Playwright.
+
+Playwright's synchronous API keeps an asyncio loop running in this thread while it is open, which Trio's tests
+must not meet: the browser lives for one module, and no module of this folder runs Trio.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import CHROMIUM, MISSING, check_installed
+from tests.browser.site import read_site, serve
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The browser, without a window and without a profile of its user's."""
+    check_installed(CHROMIUM, os.environ)
+    # Chromium's sandbox does not work for root, who runs tests in containers only.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def harness(chromium: Browser) -> Iterator[Page]:
+    """A page that has loaded the verifier under a strict policy; what the browser complains of fails."""
+    complaints: list[str] = []
+    with serve(read_site()) as address:
+        page = chromium.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        page.wait_for_function("globalThis.harness !== undefined")
+        yield page
+        page.close()
+    assert complaints == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that the browser's tests did not run."""
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if MISSING in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.section("browser tests SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests need {CHROMIUM}: {MISSING}", red=True)
