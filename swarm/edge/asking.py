@@ -34,6 +34,7 @@ from swarm.edge.local import (
     open_local_swarm,
     wait_linked,
 )
+from swarm.edge.metering import MeteredCalls
 from swarm.edge.model_host import ModelHost
 from swarm.edge.past import Past
 from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
@@ -48,7 +49,8 @@ from swarm.edge.wishes import Prepared, Wish, apply_wish, make_wish, prepare_wis
 class Asked:
     """A question's end: a report with its receipt's path; where either is None, `reason` says why.
 
-    `judge` is the strategy by which the peers judged.
+    `judge` is the strategy by which the peers judged; `prompt_tokens` is what the answering peers read, None
+    where nobody counted; `is_unanswerable` says that every peer's model failed.
     """
 
     report: RoundReport | None
@@ -56,6 +58,8 @@ class Asked:
     reason: str
     elapsed_s: dict[str, float]
     judge: str
+    prompt_tokens: int | None = None
+    is_unanswerable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class LocalAsker:
     """A swarm that is up, and what it takes to ask it.
 
     `gold_secret` fixes the gold questions it asks of its own accord; whoever knows it knows their answers.
-    `host` is the model that peers share, None where each has a process.
+    `host` is the model that peers share, `meter` what stands before it; None where each has a process.
     """
 
     options: AskOptions
@@ -85,6 +89,7 @@ class LocalAsker:
     golds: int = field(default=0)
     past: Past = field(default_factory=Past)
     host: ModelHost | None = None
+    meter: MeteredCalls | None = None
 
     async def ask_gold(self) -> AskedGold:
         """Ask the next gold question, and learn from it who judges well."""
@@ -138,12 +143,13 @@ class LocalAsker:
         Rounds that run side by side build on the same past. The longest one is gone on with, so what a round
         beside it has taught is lost.
         """
-        result = await self.client.ask(
-            prepared.signed, deadline_s=prepared.deadline_s, backing=prepared.backing
-        )
+        result = await self._wait_answer(prepared)
+        if isinstance(result, str):
+            return Asked(None, None, result, dict(self.opened_s), self.swarm.judge, is_unanswerable=True)
         elapsed = self.opened_s | _name_steps(result)
+        prompt_tokens = None if self.meter is None else self.meter.get_prompt_tokens(prepared.first_seed)
         if isinstance(result, Unanswered):
-            return Asked(None, None, result.reason, elapsed, self.swarm.judge)
+            return Asked(None, None, result.reason, elapsed, self.swarm.judge, prompt_tokens)
         assert result.verdict.round is not None, "only verified receipts are answers"
         report = create_report(result.verdict.round)
         if self.options.keeps_standing:
@@ -153,8 +159,28 @@ class LocalAsker:
         try:
             await trio.to_thread.run_sync(write_private_file, path, result.receipt)
         except StoreError as exc:
-            return Asked(report, None, exc.message, elapsed, self.swarm.judge)
-        return Asked(report, path, "", elapsed, self.swarm.judge)
+            return Asked(report, None, exc.message, elapsed, self.swarm.judge, prompt_tokens)
+        return Asked(report, path, "", elapsed, self.swarm.judge, prompt_tokens)
+
+    async def _wait_answer(self, prepared: Prepared) -> Answered | Unanswered | str:
+        """Ask, until there is an answer or every peer's model has failed; then return why it did."""
+        ends: list[Answered | Unanswered | str] = []
+
+        async def give_up_early(meter: MeteredCalls) -> None:
+            reason = await meter.wait_failures(prepared.first_seed, prepared.seats)
+            ends.append(f"no peer's model could answer: {reason}")
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            if self.meter is not None:
+                nursery.start_soon(give_up_early, self.meter)
+            ends.append(
+                await self.client.ask(
+                    prepared.signed, deadline_s=prepared.deadline_s, backing=prepared.backing
+                )
+            )
+            nursery.cancel_scope.cancel()
+        return ends[0]
 
     def _compute_deadline_s(self, wish: Wish) -> float:
         """Return how long a wish may take: what the swarm was opened with, or what fits its own length."""
@@ -198,7 +224,7 @@ async def open_local_asker(
         # A local swarm's keys die with it: its databases have nothing to resume once it went down well.
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         log = stack.enter_context(EventLog(paths.logs / f"{name}.jsonl", get_time_ms=get_wall_ms))
-        model = await _prepare_model(stack, options, log, note)
+        model, meter = await _prepare_model(stack, options, log, note), None
         if model is None:
             pace = Pace(options.deadline_s or await try_model(options, note))
             swarm = await stack.enter_async_context(
@@ -213,14 +239,14 @@ async def open_local_asker(
                 )
             )
         else:
-            judge = resolve_calibrated(options.judge, model.info())
+            judge, meter = resolve_calibrated(options.judge, model.info()), MeteredCalls(model)
             pace = await measure_pace(options, judge, model)
             elapsed["model"] = time.monotonic() - started
             swarm = await stack.enter_async_context(
                 open_local_swarm(
                     keys,
                     directory=directory,
-                    model=model,
+                    model=meter,
                     info=model.info(),
                     log=log,
                     timing=create_timing(model.info()),
@@ -234,7 +260,7 @@ async def open_local_asker(
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {pace.deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
         secret = tagged_hash("local-gold", seed)
-        yield LocalAsker(options, swarm, paths, pace, client, elapsed, secret, host=model)
+        yield LocalAsker(options, swarm, paths, pace, client, elapsed, secret, host=model, meter=meter)
 
 
 async def _prepare_model(

@@ -82,12 +82,18 @@ class ModelHost:
         self._ticket = 0
         self._arrived = trio.Event()
         self._running: _Running | None = None
+        self._idle = trio.lowlevel.ParkingLot()
         self._is_closed = False
         self._limiter = trio.CapacityLimiter(1)
 
     def info(self) -> ModelInfo:
         """Return what the model is."""
         return self._model.info()
+
+    async def wait_idle(self) -> None:
+        """Wait until the model runs nothing and nothing waits for it."""
+        while self._running is not None or len(self._queue):
+            await self._idle.park()
 
     async def generate(self, request: GenerateRequest) -> Generation:
         """Generate one continuation, together with whatever else waits.
@@ -199,6 +205,7 @@ class ModelHost:
         if not tickets:
             return
         self._queue.discard(tickets)
+        self._idle.unpark_all()
         for ticket in tickets:
             self._calls.pop(ticket, None)
         if self._running and not any(ticket in self._calls for ticket in self._running.tickets):
@@ -241,6 +248,7 @@ class ModelHost:
                 results = await self._run_model(batch)
             finally:
                 self._running = None
+                self._idle.unpark_all()
                 running.is_over.set()
                 nursery.cancel_scope.cancel()
         for ticket, result in zip(tickets, results, strict=True):

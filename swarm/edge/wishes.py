@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from consensus.committee import compute_first_seed
 from consensus.encoding import encode
 from consensus.genesis import Network
 from consensus.hashing import tagged_hash
@@ -57,10 +58,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A signed question, the id of its round, what it builds on, and how long it is waited for."""
+    """A signed question, the id of its round, what it builds on, and how long it is waited for.
+
+    `first_seed` is the round's first, which every request for an answer carries.
+    """
 
     signed: SignedQuestion
     round_id: RoundId
+    first_seed: bytes
+    seats: int
     backing: Backing | None
     deadline_s: float
 
@@ -133,7 +139,14 @@ def prepare_wish(
     if wish.seed is not None:
         question = _count_by_seed(question, wish.seed, wish.attempt)
     signed = sign_question(question, asker, network)
-    return Prepared(signed, compute_round_id(signed.payload), held, deadline_s)
+    return Prepared(
+        signed=signed,
+        round_id=compute_round_id(signed.payload),
+        first_seed=compute_first_seed(network, question),
+        seats=question.seats,
+        backing=held,
+        deadline_s=deadline_s,
+    )
 
 
 def _count_by_seed(question: Question, seed: int, attempt: int) -> Question:

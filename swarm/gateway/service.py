@@ -41,6 +41,7 @@ MODELS = {
     HELPER: "One peer answers alone: no round, no receipt. For titles, tags and the like.",
 }
 RETRY_S_DEFAULT = 5
+BYTES_PER_TOKEN_MIN = 2  # a conversation of more bytes than that cannot fit, in whatever language
 OPENING_STEPS = ("model", "start")  # what the swarm took once, before any question
 SEEDS_REMEMBERED_MAX = 1_024  # rounds that came to nothing, so that the same seed does not lead there again
 
@@ -211,7 +212,7 @@ class Gateway:
                 tokens_max=self._get_tokens_each(order),
                 has_banner=order.has_banner,
             ),
-            usage=make_usage(prompt_tokens=0, completion_tokens=report.answer_tokens),
+            usage=make_usage(prompt_tokens=asked.prompt_tokens or 0, completion_tokens=report.answer_tokens),
             provenance=make_provenance(report, origin) if order.has_provenance else None,
         )
         return Told(answer, report.answer_tokens)
@@ -245,6 +246,10 @@ class Gateway:
         Raises:
             ApiError: It has none, or its receipt could not be kept.
         """
+        if asked.is_unanswerable:
+            self.came_to_nothing.append(prepared.round_id)
+            await self._note_end(order, prepared, "unanswered", asked.reason)
+            raise self._explain_failure(order, prepared)
         if asked.report is None:
             self.asker.client.cancel(prepared.round_id)  # nobody waits for it any more
             self.came_to_nothing.append(prepared.round_id)
@@ -269,6 +274,23 @@ class Gateway:
         self.metrics.rounds.labels(order.model, status).inc()
         end = RoundEnd(ended_ms=self.get_ms(), status=status, reason=reason)
         await self.rounds.end(prepared.round_id, end)
+
+    def _explain_failure(self, order: Order, prepared: Prepared) -> ApiError:
+        """Return what is said when no model could answer; its own words may name what is not the client's."""
+        context = self._get_context_tokens()
+        size = sum(len(turn.text) for turn in order.turns)
+        if size >= BYTES_PER_TOKEN_MIN * context:
+            return bad_request(
+                f"the conversation has {size} bytes, more than fits the model's {context} tokens",
+                param="messages",
+                code="context_length_exceeded",
+                remedy="shorten it",
+            )
+        return self._refuse("no peer's model could answer", "model_failed", prepared)
+
+    def _get_context_tokens(self) -> int:
+        assert self.asker.host is not None, "a gateway's peers share the model of its process"
+        return self.asker.host.info().context_tokens
 
     def _refuse(self, message: str, code: str, prepared: Prepared) -> ApiError:
         error = unavailable(message, code=code, retry_s=self.get_retry_s())
@@ -297,7 +319,7 @@ class Gateway:
         except* ModelError as group:
             failures += [exc for exc in group.exceptions if isinstance(exc, ModelError)]
         if failures:
-            raise unavailable("the model gave no answer", code="model_failed") from failures[0]
+            raise unavailable("the peer's model could not answer", code="model_failed") from failures[0]
         found = [made[place] for place in range(order.choices)]
         usage = make_usage(
             prompt_tokens=sum(one.prompt_tokens for one in found),

@@ -1,0 +1,70 @@
+"""What answering costs, round by round, and whether it fails: a meter between peers and their model.
+
+A request names its round by its noise seed. Answers are metered; what judging costs is not.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from models.contract import Choice, ChoiceRequest, GenerateRequest, Generation, Score, ScoreRequest
+from models.errors import ModelError
+from swarm.edge.model_calls import ModelCalls
+
+ROUNDS_METERED_MAX = 256
+
+
+@dataclass(slots=True)
+class _Reading:
+    prompt_tokens: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+class MeteredCalls:
+    """A model as peers call it, with a meter.
+
+    Args:
+        model: Behind it.
+    """
+
+    def __init__(self, model: ModelCalls) -> None:
+        self._model = model
+        self._readings: OrderedDict[bytes, _Reading] = OrderedDict()
+        self._changed = trio.lowlevel.ParkingLot()
+
+    def get_prompt_tokens(self, noise_seed: bytes) -> int:
+        """Return how many tokens of prompts were read for the answers of a round."""
+        return self._read(noise_seed).prompt_tokens
+
+    async def wait_failures(self, noise_seed: bytes, count: int) -> str:
+        """Wait until so many answers of a round have failed; returns why the last one did."""
+        while len(self._read(noise_seed).failures) < count:
+            await self._changed.park()
+        return self._read(noise_seed).failures[-1]
+
+    async def generate(self, request: GenerateRequest) -> Generation:
+        """Generate one continuation; see `ModelHost.generate`."""
+        try:
+            generation = await self._model.generate(request)
+        except ModelError as exc:
+            self._read(request.noise_seed).failures.append(exc.message)
+            self._changed.unpark_all()
+            raise
+        self._read(request.noise_seed).prompt_tokens += generation.prompt_tokens
+        return generation
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        """Score continuations; see `ModelHost.score`."""
+        return await self._model.score(requests)
+
+    async def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
+        """Choose between options; see `ModelHost.choose`."""
+        return await self._model.choose(requests)
+
+    def _read(self, noise_seed: bytes) -> _Reading:
+        reading = self._readings.setdefault(noise_seed, _Reading())
+        if len(self._readings) > ROUNDS_METERED_MAX:
+            self._readings.popitem(last=False)
+        return reading
