@@ -4,8 +4,11 @@ Playwright's synchronous API keeps an asyncio loop running in this thread while 
 must not meet: the browser lives for one module, and no module of this folder runs Trio.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -20,7 +23,10 @@ def chromium() -> Iterator[Browser]:
     check_installed(CHROMIUM, os.environ)
     # Chromium's sandbox does not work for root, who runs tests in containers only.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
+    with ExitStack() as stack:
+        # Once trio-asyncio is imported, a new loop outside Trio is one of its own, which Playwright cannot drive.
+        with patch.object(asyncio, "new_event_loop", asyncio.SelectorEventLoop):
+            playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
