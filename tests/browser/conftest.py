@@ -4,16 +4,13 @@ Playwright's synchronous API keeps an asyncio loop running in this thread while 
 must not meet: the browser lives for one module, and no module of this folder runs Trio.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
-from unittest.mock import patch
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import CHROMIUM, MISSING, check_installed
+from tests.browser.chromium import CHROMIUM, MISSING, check_installed, open_browser
 from tests.browser.site import read_site, serve
 
 
@@ -21,15 +18,8 @@ from tests.browser.site import read_site, serve
 def chromium() -> Iterator[Browser]:
     """The browser, without a window and without a profile of its user's."""
     check_installed(CHROMIUM, os.environ)
-    # Chromium's sandbox does not work for root, who runs tests in containers only.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with ExitStack() as stack:
-        # Once trio-asyncio is imported, a new loop outside Trio is one of its own, which Playwright cannot drive.
-        with patch.object(asyncio, "new_event_loop", asyncio.SelectorEventLoop):
-            playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
