@@ -16,6 +16,7 @@ COMMANDS = (
     ("config",),
     ("config", "show"),
     ("demo",),
+    ("logs",),
     ("models",),
     ("models", "info"),
     ("models", "list"),

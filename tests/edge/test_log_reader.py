@@ -1,0 +1,182 @@
+"""Reading logs while they are written: whole lines only, damage named, several files as one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from consensus.errors import ConfigError, StoreError
+from swarm.edge.event_log import EventLog
+from swarm.edge.events import LINE_BYTES_MAX, Event
+from swarm.edge.log_reader import CHUNK_BYTES, LogLine, LogReader, LogTail, find_log, list_logs
+from swarm.edge.paths import Paths
+
+
+def open_log(path: Path, *, at_ms: int = 1_000) -> EventLog:
+    return EventLog(path, get_time_ms=lambda: at_ms)
+
+
+def make_line(seq: int, *, t_ms: int = 1_000, filler: str = "") -> bytes:
+    fields = {"filler": filler} if filler else {}
+    return Event(seq=seq, t_ms=t_ms, event="tick", fields=fields).to_json().encode() + b"\n"
+
+
+def get_seqs(lines: list[LogLine]) -> list[int | None]:
+    return [None if line.event is None else line.event.seq for line in lines]
+
+
+def test_what_comes_later_is_read_later(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with open_log(path) as log:
+        tail = LogTail(path)
+        assert list(tail.read()) == []
+        log.append("tick")
+        log.append("tick")
+        assert get_seqs(list(tail.read())) == [0, 1]
+        assert list(tail.read()) == []
+        log.append("tick")
+        assert get_seqs(list(tail.read())) == [2]
+    tail.close()
+
+
+def test_a_line_is_read_once_it_is_whole_whatever_was_torn(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    whole = make_line(0)
+    path.write_bytes(whole + make_line(1, filler="torn")[:40])
+    tail = LogTail(path)
+    assert (get_seqs(list(tail.read())), tail.torn_bytes) == ([0], 40)
+    with open_log(path) as log:  # takes the torn line off and writes another in its place
+        log.append("tock")
+    (line,) = tail.read()
+    assert line.event is not None
+    assert (line.event.seq, line.event.event, line.number, tail.torn_bytes) == (1, "tock", 2, 0)
+    tail.close()
+
+
+@pytest.mark.parametrize("damage", [b"", b"hello", b"[]", b"\xff\xfe", make_line(1)[:-9]])
+def test_a_damaged_line_is_named_and_the_rest_is_read(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(make_line(0, t_ms=5) + damage + b"\n" + make_line(2, t_ms=7))
+    tail = LogTail(path)
+    before, bad, after = tail.read()
+    assert (get_seqs([before, bad, after]), bad.number, bad.t_ms, after.number) == ([0, None, 2], 2, 5, 3)
+    assert bad.damage.startswith("no event")
+    assert "a.jsonl" not in bad.damage
+    tail.close()
+
+
+@pytest.mark.parametrize("size", [LINE_BYTES_MAX + 1, LINE_BYTES_MAX + CHUNK_BYTES, 4 * LINE_BYTES_MAX])
+def test_an_endless_line_is_named_once_and_passed_over(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(make_line(0) + b"x" * size + b"\n" + make_line(2))
+    tail = LogTail(path)
+    lines = list(tail.read())
+    assert get_seqs(lines) == [0, None, 2]
+    assert "longer than" in lines[1].damage
+    assert [line.number for line in lines] == [1, 2, 3]
+    tail.close()
+
+
+def test_lines_across_chunks_are_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(make_line(seq, filler="x" * 50_000) for seq in range(20)))
+    tail = LogTail(path)
+    assert get_seqs(list(tail.read())) == list(range(20))
+    tail.close()
+
+
+def test_who_writes_is_known_and_not_disturbed(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with open_log(path):
+        tail = LogTail(path)
+        assert tail.is_written()
+    assert not tail.is_written()
+    with open_log(path):
+        assert tail.is_written()
+    tail.close()
+
+
+def test_a_file_that_was_moved_away_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with open_log(path) as log:
+        tail = LogTail(path)
+        path.rename(tmp_path / "b.jsonl")
+        log.append("tick")
+        assert tail.is_written()
+        assert get_seqs(list(tail.read())) == [0]
+    tail.close()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot read .*none\.jsonl"):
+        LogTail(tmp_path / "none.jsonl")
+
+
+class TestLogs:
+    def make_paths(self, tmp_path: Path) -> Paths:
+        paths = Paths(data=tmp_path, cache=tmp_path)
+        paths.logs.mkdir()
+        for name, changed_s in (
+            ("aa-1.jsonl", 300),
+            ("ab-2.jsonl", 100),
+            ("ab-2-peer-0.jsonl", 500),
+            ("ab-2-peer-1.jsonl", 400),
+        ):
+            (paths.logs / name).write_bytes(make_line(0, t_ms=changed_s))
+            os.utime(paths.logs / name, (changed_s, changed_s))
+        (paths.logs / "peer-0.stderr.txt").write_text("no log")
+        (paths.logs / "folder.jsonl").mkdir()
+        return paths
+
+    def test_the_files_of_a_swarm_are_one_log(self, tmp_path: Path) -> None:
+        paths = self.make_paths(tmp_path)
+        found = list_logs(paths.logs)
+        assert [(log.name, len(log.files), log.changed_s) for log in found] == [
+            ("ab-2", 3, 500),
+            ("aa-1", 1, 300),
+        ]
+        reader = LogReader(found[0])
+        assert [(line.log, line.t_ms) for line in reader.read()] == [
+            ("ab-2", 100),
+            ("ab-2-peer-1", 400),
+            ("ab-2-peer-0", 500),
+        ]
+        assert (reader.files, reader.torn, reader.is_written()) == (3, (), False)
+        reader.close()
+
+    def test_peers_that_come_up_later_are_taken_in(self, tmp_path: Path) -> None:
+        paths = self.make_paths(tmp_path)
+        reader = LogReader(find_log("aa", paths))
+        assert len(list(reader.read())) == 1
+        (paths.logs / "aa-1-peer-0.jsonl").write_bytes(make_line(0))
+        reader.look_for_files()
+        assert [line.log for line in reader.read()] == ["aa-1-peer-0"]
+        reader.close()
+
+    def test_one_file_of_several_may_be_asked_for(self, tmp_path: Path) -> None:
+        paths = self.make_paths(tmp_path)
+        reader = LogReader(find_log(str(paths.logs / "ab-2-peer-1.jsonl"), paths))
+        reader.look_for_files()
+        assert [line.log for line in reader.read()] == ["ab-2-peer-1"]
+        reader.close()
+
+    def test_a_log_is_found_by_name_file_run_or_age(self, tmp_path: Path) -> None:
+        paths = self.make_paths(tmp_path)
+        run = tmp_path / "run"
+        run.mkdir()
+        (run / "events.jsonl").write_bytes(make_line(0))
+        assert find_log("", paths).name == "ab-2"
+        assert find_log("aa", paths).name == "aa-1"
+        assert find_log(str(run), paths).paths == (run / "events.jsonl",)
+
+    @pytest.mark.parametrize("text", ["a", "zz", "nul\0byte", "x" * 5_000])
+    def test_what_names_none_or_several_is_refused(self, tmp_path: Path, text: str) -> None:
+        paths = self.make_paths(tmp_path)
+        with pytest.raises(ConfigError, match=r"logs in|cannot read"):
+            find_log(text, paths)
+
+    def test_no_log_yet(self, tmp_path: Path) -> None:
+        paths = Paths(data=tmp_path, cache=tmp_path)
+        assert list_logs(paths.logs) == ()
+        with pytest.raises(ConfigError, match="no log yet"):
+            find_log("", paths)
