@@ -28,7 +28,12 @@ class ProgressHub:
                 del self._listeners[round_id]
 
     def on_progress(self, progress: Progress) -> None:
-        """Pass on what the asker's links bring; what is about a link concerns every round."""
+        """Pass on what the asker's links bring; that one was lost concerns every round.
+
+        That one came up may be old news: nobody reads the links while nothing is asked.
+        """
+        if progress.kind is ProgressKind.LINKED:
+            return
         event = describe_progress(progress)
         if progress.round_id:
             listeners = list(self._listeners.get(progress.round_id, ()))

@@ -181,16 +181,17 @@ class Gateway:
         round_id = prepared.round_id
         await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
         notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
+        asked = None
         try:
             with self.hub.listen(round_id, notify):
                 asked = await self.asker.ask_prepared(
                     prepared, receipt_path=self.rounds.get_receipt_path(round_id)
                 )
-        except trio.Cancelled:
-            self.came_to_nothing.append(prepared.round_id)
-            with trio.CancelScope(shield=True):
-                await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
-            raise
+        finally:
+            if asked is None:
+                self.came_to_nothing.append(round_id)
+                with trio.CancelScope(shield=True):
+                    await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
         report = await self._close(order, prepared, asked)
         if report.status is Status.PARTIAL and order.rejects_partial:
             raise self._refuse(

@@ -1,5 +1,7 @@
 """A gateway over real loopback sockets, run in a thread of its own, as clients that block need it."""
 
+import json
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -32,13 +34,51 @@ LIMITS = GatewayLimits(shutdown_s=0.2)
 ResultT = TypeVar("ResultT")
 
 
+class RawClient:
+    """A client that writes and reads as it likes."""
+
+    def __init__(self, url: str, *, receive_bytes: int | None = None) -> None:
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        self.socket = socket.socket()
+        if receive_bytes is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.connect((host, int(port)))
+        self.host = f"{host}:{port}"
+        self.seen = b""
+
+    def post(self, **fields: object) -> None:
+        body = json.dumps({"model": "swarm", "messages": MESSAGES} | fields).encode()
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Bearer {KEY}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self.socket.sendall(head.encode() + body)
+
+    def read_until(self, wanted: bytes, *, count: int = 1) -> bytes:
+        while self.seen.count(wanted) < count:
+            data = self.socket.recv(65_536)
+            assert data, f"ended before {wanted!r}: {self.seen[-1_000:]!r}"
+            self.seen += data
+        return self.seen
+
+    def read_all(self) -> bytes:
+        while data := self.socket.recv(65_536):
+            self.seen += data
+        return self.seen
+
+    def leave(self) -> None:
+        self.socket.close()
+
+
 @dataclass
 class Up:
     """A gateway that is up, and how to reach it from another thread."""
 
     serving: Serving
     token: trio.lowlevel.TrioToken
-    clients: list[httpx2.Client] = field(default_factory=list)
+    clients: dict[str | None, httpx2.Client] = field(default_factory=dict)
+    raw: list[RawClient] = field(default_factory=list)
 
     @property
     def base_url(self) -> str:
@@ -49,9 +89,17 @@ class Up:
         return openai.OpenAI(base_url=self.base_url, api_key=key, max_retries=0, timeout=PATIENCE_S)
 
     def open_http(self, key: str | None = KEY) -> httpx2.Client:
+        """A client that stays open with the gateway, one for each key."""
+        if key in self.clients:
+            return self.clients[key]
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         client = httpx2.Client(base_url=self.serving.url, headers=headers, timeout=PATIENCE_S)
-        self.clients.append(client)
+        self.clients[key] = client
+        return client
+
+    def open_raw(self, *, receive_bytes: int | None = None) -> RawClient:
+        client = RawClient(self.serving.url, receive_bytes=receive_bytes)
+        self.raw.append(client)
         return client
 
     def ask(self, *, key: str = KEY, **fields: object) -> httpx2.Response:
@@ -113,8 +161,10 @@ def open_gateway(
     try:
         yield up
     finally:
-        for client in up.clients:
+        for client in up.clients.values():
             client.close()
+        for raw in up.raw:
+            raw.leave()
         if thread.is_alive():
             trio.from_thread.run_sync(up.serving.stop, trio_token=up.token)
         thread.join(timeout=PATIENCE_S)

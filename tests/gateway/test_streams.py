@@ -1,0 +1,197 @@
+"""What goes on while an answer is made: heartbeats, clients that leave or stall, queues, ends that fail."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import openai
+import pytest
+import trio
+
+from swarm.edge.events import read_events
+from tests.gateway.kit import ENDLESS, KEY, LIMITS, MESSAGES, PATIENCE_S, RawClient, Up, open_gateway
+
+IDLE_S = 1.0  # from a client's leaving to every model idle
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator[Up]:
+    """A gateway whose peers think until they are interrupted; one question at a time, one waits."""
+    limits = replace(LIMITS, rounds_at_once=1, waiting_max=1, heartbeat_s=0.05)
+    with open_gateway(tmp_path, model=ENDLESS, limits=limits) as up:
+        yield up
+
+
+def wait_idle(up: Up, within_s: float) -> None:
+    """Wait until the model that all peers share does nothing; fails when it takes longer."""
+    host = up.serving.gateway.asker.host
+    assert host is not None
+
+    async def wait() -> None:
+        with trio.fail_after(within_s):
+            await host.wait_idle()
+
+    up.run(wait)
+
+
+def get_rounds(up: Up) -> list[tuple[str, str]]:
+    return [(one["status"], one["id"]) for one in up.open_http().get("/v1/rounds").json()["data"]]
+
+
+def wait_status(up: Up, wanted: list[str]) -> None:
+    """Wait until the rounds, newest first, have these statuses."""
+    changed = threading.Event()
+    for _ in range(400):
+        if [status for status, _ in get_rounds(up)] == wanted:
+            return
+        changed.wait(0.01)
+    raise AssertionError(f"got {get_rounds(up)}, expected {wanted}")
+
+
+def test_a_stream_is_never_silent_for_long(endless: Up) -> None:
+    client = endless.open_raw()
+    client.post(stream=True)
+    seen = client.read_until(b": still at work\n\n", count=2)
+    head, _, events = seen.partition(b"\r\n\r\n")
+    assert b"200" in head.splitlines()[0]
+    assert b"content-type: text/event-stream" in head
+    assert b'"event":"round.asked"' in events
+    assert b"data:" not in events  # comments only: nothing is certified yet
+    client.leave()
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_a_client_that_leaves_takes_its_work_along_in_every_peer(endless: Up, is_stream: bool) -> None:
+    client = endless.open_raw()
+    client.post(stream=is_stream)
+    if is_stream:
+        client.read_until(b'"phase":"committing"')
+    wait_status(endless, ["running"])
+    client.leave()
+    wait_idle(endless, IDLE_S)
+    wait_status(endless, ["cancelled"])
+    logs = endless.serving.gateway.asker.paths.logs
+    (path,) = logs.glob("*.jsonl")
+    halted = [event for event in read_events(path) if event.event == "round_halted"]
+    assert len({event.peer for event in halted}) == 4
+    assert {event.fields["reason"] for event in halted} == {"its asker has cancelled it"}
+
+
+def test_a_queue_has_an_end_and_whoever_leaves_it_makes_room(endless: Up) -> None:
+    running, waiting = endless.open_raw(), endless.open_raw()
+    running.post(stream=True)
+    running.read_until(b"round.asked")
+    waiting.post(stream=True)
+    waiting.read_until(b'{"event":"queued","ahead":0}')
+    refused = endless.ask()
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "queue_full"
+    assert int(refused.headers["retry-after"]) >= 1
+    running.leave()
+    waiting.read_until(b"round.asked")  # it is its turn now
+    waiting.leave()
+    wait_idle(endless, IDLE_S)
+    wait_status(endless, ["cancelled", "cancelled"])
+
+
+def test_a_stream_that_cannot_end_well_ends_in_an_error(tmp_path: Path) -> None:
+    limits = replace(LIMITS, shutdown_s=0.05)
+    with open_gateway(tmp_path, model=ENDLESS, limits=limits) as up:
+        client = up.open_raw()
+        client.post(stream=True)
+        client.read_until(b"round.asked")
+        trio.from_thread.run_sync(up.serving.stop, trio_token=up.token)
+        events = client.read_all()
+    last = [line for line in events.splitlines() if line.startswith(b"data:")]
+    assert len(last) == 1
+    assert json.loads(last[0][5:])["error"]["code"] == "server_shutdown"
+    assert b"[DONE]" not in events
+
+
+def test_openai_s_client_raises_what_ends_a_stream(tmp_path: Path) -> None:
+    limits = replace(LIMITS, shutdown_s=0.05)
+    with open_gateway(tmp_path, model=ENDLESS, limits=limits) as up:
+        stream = up.open_client().chat.completions.create(
+            model="swarm", messages=MESSAGES, stream=True, extra_body={"swarm": {"progress": "events"}}
+        )
+        chunks = iter(stream)
+        next(chunks)
+        trio.from_thread.run_sync(up.serving.stop, trio_token=up.token)
+        with pytest.raises(openai.APIError, match="shutting down"):
+            list(chunks)
+
+
+def test_questions_side_by_side_each_get_their_answer(tmp_path: Path) -> None:
+    answers: dict[int, str] = {}
+    with open_gateway(tmp_path, limits=replace(LIMITS, rounds_at_once=3)) as up:
+        up.open_http()  # all threads share it
+
+        def ask(number: int) -> None:
+            messages = [{"role": "user", "content": f"What is {number} times 12?"}]
+            answers[number] = up.ask(messages=messages).json()["id"]
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        assert len(set(answers.values())) == 8
+        assert [status for status, _ in get_rounds(up)] == ["full"] * 8
+
+
+def is_cut_off(client: RawClient) -> bool:
+    """Read on, until the other side has ended the connection in whatever way."""
+    try:
+        while client.socket.recv(65_536):
+            pass
+    except ConnectionError:
+        return True
+    return True
+
+
+def test_a_reader_that_stalls_is_let_go_of(tmp_path: Path) -> None:
+    """It asks for far more than it reads; its connection ends, and everybody else is served."""
+    limits = replace(LIMITS, send_s_max=0.2, connections_max=4)
+    with open_gateway(tmp_path, limits=limits) as up:
+        slow = up.open_raw(receive_bytes=2_048)
+        line = f"GET /openapi.json HTTP/1.1\r\nHost: {slow.host}\r\n\r\n".encode()
+        slow.socket.settimeout(0.5)
+        try:
+            for _ in range(10_000):
+                slow.socket.sendall(line)
+        except (TimeoutError, ConnectionError):
+            pass  # the gateway stopped reading, or has let go already
+        assert up.ask().status_code == 200
+        slow.socket.settimeout(PATIENCE_S)
+        assert is_cut_off(slow)
+
+
+def test_connections_are_counted(tmp_path: Path) -> None:
+    with open_gateway(tmp_path, limits=replace(LIMITS, connections_max=2)) as up:
+        first, _, third = up.open_raw(), up.open_raw(), up.open_raw()
+        assert third.socket.recv(1) == b""
+        first.socket.sendall(f"GET /healthz HTTP/1.1\r\nHost: {first.host}\r\n\r\n".encode())
+        first.read_until(b'"status":"ok"')
+
+
+def test_a_head_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    with open_gateway(tmp_path, limits=replace(LIMITS, head_s_max=0.1)) as up:
+        client = up.open_raw()
+        client.socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
+        assert client.socket.recv(1) == b""
+        client.leave()
+
+
+def test_a_body_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    with open_gateway(tmp_path, limits=replace(LIMITS, body_s_max=0.1)) as up:
+        client = up.open_raw()
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {client.host}\r\nAuthorization: Bearer {KEY}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        client.socket.sendall(head.encode())
+        seen = client.read_all()
+        assert seen.splitlines()[0].startswith(b"HTTP/1.1 408")
+        assert b'"code":"too_slow"' in seen
