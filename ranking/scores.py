@@ -42,6 +42,15 @@ class Scores:
     is_leader_stable: bool
 
 
+def compute_order(log_strengths: Sequence[int], seed: bytes) -> tuple[int, ...]:
+    """Return class indices, best first; equal log-strengths in the order of H(seed, class index)."""
+    return _compute_order(log_strengths, _compute_tie_ranks(len(log_strengths), seed))
+
+
+def _compute_tie_ranks(classes: int, seed: bytes) -> list[bytes]:
+    return [hash_numbers("tie", seed, index) for index in range(classes)]
+
+
 def _compute_order(log_strengths: Sequence[int], tie_ranks: Sequence[bytes]) -> tuple[int, ...]:
     return tuple(
         sorted(range(len(log_strengths)), key=lambda index: (-log_strengths[index], tie_ranks[index]))
@@ -138,7 +147,7 @@ def compute_scores(
     """
     evidence = gather_evidence(authors=authors, comparisons=comparisons, terms=terms)
     classes = evidence.classes
-    tie_ranks = [hash_numbers("tie", seed, index) for index in range(classes)]
+    tie_ranks = _compute_tie_ranks(classes, seed)
     # 1. Fit.
     table = Table(classes, evidence.compute_total())
     slots = table.fit()

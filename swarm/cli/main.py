@@ -20,6 +20,7 @@ COMMANDS = {
         "swarm.cli.demo", "demo", "Two questions with known truth, answered, ranked and verified."
     ),
     "eval": LazyCommand("swarm.cli.eval", "eval_group", "How often swarms are right, and by which rule."),
+    "history": LazyCommand("swarm.cli.history", "history", "List and search the receipts kept here."),
     "logs": LazyCommand("swarm.cli.logs", "logs", "Show what happened, from the event logs."),
     "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
     "rank": LazyCommand("swarm.cli.rank", "rank", "Rank items by pairwise comparisons."),

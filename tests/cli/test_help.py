@@ -16,6 +16,7 @@ COMMANDS = (
     ("config",),
     ("config", "show"),
     ("demo",),
+    ("history",),
     ("logs",),
     ("models",),
     ("models", "info"),
