@@ -85,7 +85,7 @@ class Lookups:
             limit=limit,
         )
         if page is None:
-            raise bad_request(f"there is no round {str(after)[:80]!r} here", param="after")
+            raise not_found("round", str(after), code="round_not_found")
         cards = [make_round_card(row, get_base_url(request)) for row in page.rows]
         reply = RoundList(
             object="list",

@@ -7,16 +7,24 @@ was asked for. Fields that change nothing about an answer (`user`, `metadata` an
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
+from consensus.genesis import SEATS_MAX
 from consensus.question import TOKENS_MAX, Role, Turn, is_text
 from swarm.gateway.errors import ApiError, bad_request
 
 TEMPERATURE_MAX = 2.0  # OpenAI's bound; the protocol's is 4
-SEED_MAX = 2**63 - 1
+MESSAGES_MAX = 256  # those without text are left out; of the others a question carries 64
 STOPS_MAX = 4
-RAW_NULL = msgspec.Raw(b"null")
+
+Unread = msgspec.Raw  # JSON that is looked at later, if at all
+NULL: Unread = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+
+TokenCount = Annotated[int, Meta(ge=1, le=TOKENS_MAX)]
+StopText = Annotated[str, Meta(max_length=1_024)]
 
 
 class Part(msgspec.Struct):
@@ -29,16 +37,16 @@ class Part(msgspec.Struct):
 class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
     """One message of a conversation."""
 
-    role: str
+    role: Literal["system", "developer", "user", "assistant"]
     content: str | list[Part] | None = None
     name: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
-    tool_calls: msgspec.Raw = RAW_NULL
+    tool_calls: Unread = NULL
     tool_call_id: str | None = None
-    function_call: msgspec.Raw = RAW_NULL
-    audio: msgspec.Raw = RAW_NULL
-    annotations: msgspec.Raw = RAW_NULL
+    function_call: Unread = NULL
+    audio: Unread = NULL
+    annotations: Unread = NULL
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,43 +84,43 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Every field that clients of OpenAI's chat completions are known to send."""
 
     model: str
-    messages: list[MessageIn]
+    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=MESSAGES_MAX)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
+    temperature: Annotated[float, Meta(ge=0.0, le=TEMPERATURE_MAX)] | None = None
+    max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenCount | None = None
+    n: Annotated[int, Meta(ge=1, le=SEATS_MAX)] | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    stop: StopText | Annotated[list[StopText], Meta(max_length=STOPS_MAX)] | None = None
     swarm: SwarmOptions | None = None
     # Taken and without effect on an answer.
-    user: msgspec.Raw = RAW_NULL
-    metadata: msgspec.Raw = RAW_NULL
-    store: msgspec.Raw = RAW_NULL
-    service_tier: msgspec.Raw = RAW_NULL
-    safety_identifier: msgspec.Raw = RAW_NULL
-    prompt_cache_key: msgspec.Raw = RAW_NULL
-    prompt_cache_retention: msgspec.Raw = RAW_NULL
-    parallel_tool_calls: msgspec.Raw = RAW_NULL
-    prediction: msgspec.Raw = RAW_NULL
+    user: Unread = NULL
+    metadata: Unread = NULL
+    store: Unread = NULL
+    service_tier: Unread = NULL
+    safety_identifier: Unread = NULL
+    prompt_cache_key: Unread = NULL
+    prompt_cache_retention: Unread = NULL
+    parallel_tool_calls: Unread = NULL
+    prediction: Unread = NULL
     # Refused, but for the values that ask for nothing.
-    top_p: msgspec.Raw = RAW_NULL
-    presence_penalty: msgspec.Raw = RAW_NULL
-    frequency_penalty: msgspec.Raw = RAW_NULL
-    logit_bias: msgspec.Raw = RAW_NULL
-    logprobs: msgspec.Raw = RAW_NULL
-    top_logprobs: msgspec.Raw = RAW_NULL
-    response_format: msgspec.Raw = RAW_NULL
-    tools: msgspec.Raw = RAW_NULL
-    tool_choice: msgspec.Raw = RAW_NULL
-    functions: msgspec.Raw = RAW_NULL
-    function_call: msgspec.Raw = RAW_NULL
-    modalities: msgspec.Raw = RAW_NULL
-    audio: msgspec.Raw = RAW_NULL
-    reasoning_effort: msgspec.Raw = RAW_NULL
-    verbosity: msgspec.Raw = RAW_NULL
-    web_search_options: msgspec.Raw = RAW_NULL
+    top_p: Unread = NULL
+    presence_penalty: Unread = NULL
+    frequency_penalty: Unread = NULL
+    logit_bias: Unread = NULL
+    logprobs: Unread = NULL
+    top_logprobs: Unread = NULL
+    response_format: Unread = NULL
+    tools: Unread = NULL
+    tool_choice: Unread = NULL
+    functions: Unread = NULL
+    function_call: Unread = NULL
+    modalities: Unread = NULL
+    audio: Unread = NULL
+    reasoning_effort: Unread = NULL
+    verbosity: Unread = NULL
+    web_search_options: Unread = NULL
 
 
 # Field by field: the values, besides null, that leave the meaning of an answer as it is.
@@ -192,10 +200,10 @@ def read_order(body: bytes, headers: "HeaderOptions") -> Order:
     return Order(
         model=request.model,
         turns=read_turns(request.messages),
-        temperature_milli=_read_temperature(request.temperature),
+        temperature_milli=None if request.temperature is None else round(request.temperature * 1_000),
         tokens_max=_read_tokens(request),
-        choices=_read_bounded("n", request.n, 1, 31) or 1,
-        seed=_read_bounded("seed", request.seed, -SEED_MAX - 1, SEED_MAX),
+        choices=1 if request.n is None else request.n,
+        seed=request.seed,
         is_stream=bool(request.stream),
         includes_usage=bool(stream_options.include_usage),
         has_provenance=headers.provenance if swarm.provenance is None else swarm.provenance,
@@ -248,11 +256,7 @@ def read_turns(messages: list[MessageIn]) -> tuple[Turn, ...]:
     turns = []
     for place, message in enumerate(messages):
         where = f"messages[{place}]"
-        role = ROLES.get(message.role)
-        if role is None:
-            raise bad_request(
-                f"got role {message.role[:40]!r}, expected {', '.join(ROLES)}", param=f"{where}.role"
-            )
+        role = ROLES[message.role]
         for name, allowed in HARMLESS_MESSAGE_VALUES.items():
             _check_harmless(name, getattr(message, name), allowed, where=f"{where}.")
         if message.name is not None:
@@ -306,8 +310,6 @@ def _check_harmless(name: str, value: msgspec.Raw, allowed: tuple[object, ...], 
 def _check_stop(stop: str | list[str] | None) -> None:
     """Take stop sequences that no answer can contain: an answer is one line."""
     stops = [stop] if isinstance(stop, str) else stop or []
-    if len(stops) > STOPS_MAX:
-        raise bad_request(f"got {len(stops)} stop sequences, expected at most {STOPS_MAX}", param="stop")
     if not all("\n" in one for one in stops):
         raise bad_request(
             "a certified answer cannot be cut at a stop sequence of the client's",
@@ -317,28 +319,11 @@ def _check_stop(stop: str | list[str] | None) -> None:
         )
 
 
-def _read_temperature(temperature: float | None) -> int | None:
-    if temperature is None:
-        return None
-    if not 0.0 <= temperature <= TEMPERATURE_MAX:
-        raise bad_request(
-            f"got temperature {temperature:g}, expected 0 to {TEMPERATURE_MAX:g}", param="temperature"
-        )
-    return round(temperature * 1_000)
-
-
 def _read_tokens(request: ChatRequest) -> int | None:
-    old = _read_bounded("max_tokens", request.max_tokens, 1, TOKENS_MAX)
-    new = _read_bounded("max_completion_tokens", request.max_completion_tokens, 1, TOKENS_MAX)
+    old, new = request.max_tokens, request.max_completion_tokens
     if old is not None and new is not None and old != new:
         raise bad_request("max_tokens and max_completion_tokens differ", param="max_tokens")
     return old if new is None else new
-
-
-def _read_bounded(name: str, value: int | None, low: int, high: int) -> int | None:
-    if value is not None and not low <= value <= high:
-        raise bad_request(f"got {name} {value}, expected {low} to {high}", param=name)
-    return value
 
 
 def _read_content(content: str | list[Part] | None, where: str) -> str:
