@@ -22,6 +22,7 @@ COMMANDS = {
     "eval": LazyCommand("swarm.cli.eval", "eval_group", "How often swarms are right, and by which rule."),
     "history": LazyCommand("swarm.cli.history", "history", "List and search the receipts kept here."),
     "logs": LazyCommand("swarm.cli.logs", "logs", "Show what happened, from the event logs."),
+    "keys": LazyCommand("swarm.cli.keys", "keys", "Make, list and revoke API keys for `peerage serve`."),
     "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
     "rank": LazyCommand("swarm.cli.rank", "rank", "Rank items by pairwise comparisons."),
     "receipt": LazyCommand("swarm.cli.receipt", "receipt", "Read a receipt."),

@@ -1,6 +1,7 @@
 """Reading request bodies and sending whole answers, both within bounds."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 
 import trio
 from starlette.requests import ClientDisconnect, Request
@@ -31,10 +32,11 @@ async def read_body(request: Request, limits: GatewayLimits) -> bytes:
     body = bytearray()
     with trio.move_on_after(limits.body_s_max) as patience:
         try:
-            async for piece in request.stream():
-                body += piece
-                if len(body) > limits.body_bytes_max:
-                    raise too_large(limits)
+            async with aclosing(request.stream()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > limits.body_bytes_max:
+                        raise too_large(limits)
         except ClientDisconnect as exc:
             raise ApiError(400, ErrorKind.INVALID_REQUEST, "the body was cut off", code="cut_off") from exc
     if patience.cancelled_caught:
