@@ -16,6 +16,7 @@ COMMANDS = (
     ("config",),
     ("config", "show"),
     ("demo",),
+    ("explain",),
     ("history",),
     ("logs",),
     ("models",),
@@ -25,6 +26,7 @@ COMMANDS = (
     ("receipt",),
     ("receipt", "show"),
     ("rank",),
+    ("serve",),
     ("testnet",),
     ("testnet", "adversaries"),
     ("testnet", "check"),
@@ -40,7 +42,10 @@ COMMANDS = (
     ("testnet", "votes"),
     ("verify",),
 )
-HEAVY = ("torch", "transformers", "trio", "numpy", "networkx", "aiosqlite", "gguf", "accelerate")
+HEAVY = (
+    *("torch", "transformers", "trio", "numpy", "networkx", "aiosqlite", "gguf", "accelerate"),
+    *("starlette", "hypercorn", "anyio", "prometheus_client", "openai"),
+)
 HELP_CPU_S_MAX = 0.2
 TRIES = 3
 LOADED = f"""
@@ -76,6 +81,15 @@ def test_help_loads_nothing_heavy(command: tuple[str, ...]) -> None:
 
 def test_a_receipt_is_verified_without_model_network_or_arrays() -> None:
     assert get_loaded("verify", "/nonexistent") == [3, []]
+
+
+def test_asking_does_not_load_the_gateway() -> None:
+    code = (
+        "import swarm.cli.ask, swarm.cli.delivery, swarm.cli.lines, sys;"
+        "print([name for name in ('starlette', 'hypercorn', 'swarm.gateway') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"[]\n"
 
 
 def test_help_takes_at_most_200_ms_of_a_core() -> None:
