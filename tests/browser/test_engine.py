@@ -25,11 +25,14 @@ from ranking.canonical import (
     from_numbers,
 )
 from ranking.merge import FILLERS, canonical_key
+from ranking.reputation import compute_trusts
 from tests.browser.site import RANKING_VECTORS
 from tests.vectors.curve import BASE, TORSION, P, Point, Secret, add_order, sign
 
 ROUNDS = 150
 STANDINGS = 200
+EDGES = 120
+EDGE_SHARES = 1 << 40
 TEXTS = 3_000
 ALPHABET = (
     *" \t\n\v\f\r.,;:=!?\"'`*_~()+-0123459aAbBsSzZ%$",
@@ -166,44 +169,87 @@ def test_rounds_at_random_are_dealt_alike(seed: int, harness: Page) -> None:
 # -- standings ---------------------------------------------------------------------------------------
 
 
-def draw_rows(dice: random.Random, peers: int) -> list[list[int]]:
-    """Return numbers of two camps, or of no sense at all."""
+Rows = list[list[int]]
+
+
+def draw_rows(dice: random.Random, peers: int) -> Rows:
+    """Return numbers of two camps, clearly apart or hardly, or of no sense at all."""
     camp = [dice.random() < 0.6 for _ in range(peers)]
-    is_sane = dice.random() < 0.7
+    is_sane, near, gap = dice.random() < 0.8, dice.uniform(0.3, 0.9), dice.choice((0.0, 0.1, 0.3, 0.6, 1.2))
+    bits = dice.choice((16, 18, 20, 22, 40))
 
     def draw_mean(mean: float) -> tuple[int, int]:
-        count = dice.randrange(1 << dice.choice((12, 20, 24, 40)))
-        return (int(count * mean) if is_sane else dice.randint(-count - 1_024, count + 1_024)), count
+        count = dice.randrange(1, 1 << bits)
+        spread = max(-1.0, min(1.0, mean + dice.uniform(-0.1, 0.1)))
+        return (int(count * spread) if is_sane else dice.randint(-count - 1_024, count + 1_024)), count
 
     rows = []
     for peer in range(peers):
-        if dice.random() < 0.9:
-            gold = draw_mean(0.7 if camp[peer] else -0.2)
-            own, own_count = dice.randrange(6 * 65_536 + 1), dice.randrange(1 << 20)
-            rows.append([peer, *gold, *draw_mean(dice.uniform(-0.5, 0.5)), own, own_count])
+        gold = draw_mean(near if camp[peer] else near - gap / 4)
+        own, own_count = dice.randrange(6 * 65_536 + 1), dice.randrange(1 << 20)
+        rows.append([peer, *gold, *draw_mean(dice.uniform(-0.8, 0.8)), own, own_count])
     for low in range(peers):
         for high in range(low, peers):
-            if dice.random() < 0.95:
-                mean = dice.uniform(0.5, 0.9) if camp[low] == camp[high] else dice.uniform(-0.4, 0.4)
-                rows.append([low, high, *draw_mean(mean), *draw_mean(mean)])
+            mean = near if camp[low] == camp[high] else near - gap
+            rows.append([low, high, *draw_mean(mean), *draw_mean(mean)])
     return rows
+
+
+def decide(rows: Rows, peers: int) -> object:
+    """Return what a standing decides by a threshold: who is trusted, who is out, whom gold caps."""
+    reputation = from_numbers(rows, peers=peers)
+    trusts = compute_trusts(reputation, range(peers))
+    terms = compute_terms(reputation, range(peers))
+    caps = [terms[seat].weight_q16 == trusts[0].weights[seat] for seat in range(peers)]
+    return [(trust.reference, trust.outside) for trust in trusts], caps
+
+
+def find_edge(first: Rows, last: Rows, peers: int) -> tuple[Rows, Rows] | None:
+    """Return neighbours between two standings, one on either side of a threshold, or None if both agree."""
+
+    def mix(share: int) -> Rows:
+        pairs = [zip(low, high, strict=True) for low, high in zip(first, last, strict=True)]
+        return [[a + (b - a) * share // EDGE_SHARES for a, b in row] for row in pairs]
+
+    low, high, before = 0, EDGE_SHARES, decide(first, peers)
+    if decide(last, peers) == before:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if decide(mix(middle), peers) == before else (low, middle)
+    return mix(low), mix(high)
+
+
+def check_terms(harness: Page, standings: list[Rows]) -> list[list[list[int]]]:
+    """Check that both engines draw the same terms from standings; return them."""
+    seats = [1 + max(row[0] for row in rows) for rows in standings]
+    sent = [
+        {"rows": [[*map(str, row)] for row in rows], "peers": [*range(peers)]}
+        for rows, peers in zip(standings, seats, strict=True)
+    ]
+    got: list[list[list[int]]] = harness.evaluate("(cases) => harness.judge(cases)", sent)
+    for rows, peers, told in zip(standings, seats, got, strict=True):
+        terms = compute_terms(from_numbers(rows, peers=peers), range(peers))
+        assert told == [[one.weight_q16, one.position, one.own_or_ally] for one in terms.values()], rows
+    return got
 
 
 def test_standings_at_random_give_judges_the_same_terms(harness: Page) -> None:
     dice = random.Random("standings for two engines")
-    seats = [dice.sample(range(count), count) for count in dice.choices((4, 5, 7, 12), k=STANDINGS)]
-    numbers = [draw_rows(dice, len(peers)) for peers in seats]
-    sent = [
-        {"rows": [[*map(str, row)] for row in rows], "peers": peers}
-        for rows, peers in zip(numbers, seats, strict=True)
-    ]
-    got = harness.evaluate("(cases) => harness.judge(cases)", sent)
-    weights = set()
-    for rows, peers, told in zip(numbers, seats, got, strict=True):
-        terms = compute_terms(from_numbers(rows, peers=len(peers)), peers)
-        assert told == [[one.weight_q16, one.position, one.own_or_ally] for one in terms.values()], rows
-        weights |= {row[0] for row in told}
-    assert len(weights) > 100
+    standings = [draw_rows(dice, dice.choice((4, 5, 7, 12))) for _ in range(STANDINGS)]
+    assert len({row[0] for told in check_terms(harness, standings) for row in told}) > 100
+
+
+@pytest.mark.slow
+def test_standings_on_either_side_of_a_threshold_give_judges_the_same_terms(harness: Page) -> None:
+    dice = random.Random("edges for two engines")
+    edges: list[Rows] = []
+    for _ in range(EDGES):
+        peers = dice.choice((4, 5, 7))
+        found = find_edge(draw_rows(dice, peers), draw_rows(dice, peers), peers)
+        edges += found or ()
+    assert len(edges) > EDGES
+    check_terms(harness, edges)
 
 
 def test_numbers_that_leave_no_camp_to_trust_are_refused(harness: Page) -> None:

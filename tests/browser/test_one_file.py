@@ -43,7 +43,9 @@ def render_file(receipt: bytes) -> str:
     )
 
 
-@pytest.mark.parametrize("name", ["honest-seven", "precommits-rewritten-for-another-status", "honest-standing"])
+@pytest.mark.parametrize(
+    "name", ["honest-seven", "precommits-rewritten-for-another-status", "honest-standing"]
+)
 def test_one_file_verifies_its_receipt_without_a_server(name: str, chromium: Browser, tmp_path: Path) -> None:
     rows = json.loads((VECTORS / "index.json").read_text("utf-8"))["vectors"]
     row = next(row for row in rows if row["file"] == f"{name}.receipt")
