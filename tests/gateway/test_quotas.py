@@ -1,0 +1,181 @@
+"""What keys may use, with a clock by hand: minutes, days, budgets, and what is under way."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from swarm.gateway.admission import Admission
+from swarm.gateway.database import Database
+from swarm.gateway.errors import ApiError
+from swarm.gateway.keys import DAY_MS, OWNER, KeyLimits, KeyStore
+from swarm.gateway.quotas import Caller, Quotas
+
+NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
+
+
+@dataclass
+class Clock:
+    """Both clocks of a gateway, moved by hand."""
+
+    ms: int = NOON_MS
+
+    def get_s(self) -> float:
+        return self.ms / 1_000
+
+    def get_ms(self) -> int:
+        return self.ms
+
+
+@dataclass
+class Bench:
+    quotas: Quotas
+    keys: KeyStore
+    clock: Clock
+
+    def hold(
+        self, limits: KeyLimits, *, tokens_max: int = 1, used: int = 0, key: str = "k"
+    ) -> dict[str, str]:
+        """Let one request through from start to end; returns its headers."""
+
+        async def main() -> dict[str, str]:
+            async with self.quotas.hold(Caller(key, key, limits), tokens_max) as hold:
+                hold.used = used
+            return hold.headers
+
+        return trio.run(main)
+
+    def refuse(self, limits: KeyLimits, *, tokens_max: int = 1) -> ApiError:
+        with pytest.raises(ApiError) as refused:
+            self.hold(limits, tokens_max=tokens_max)
+        assert refused.value.status == 429
+        return refused.value
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Database(tmp_path / "gateway.sqlite3") as database:
+        keys, clock = KeyStore(database), Clock()
+        yield Bench(Quotas(keys, get_s=clock.get_s, get_ms=clock.get_ms), keys, clock)
+
+
+def test_questions_come_in_bursts_and_then_at_a_rate(bench: Bench) -> None:
+    limits = KeyLimits(requests_per_minute=3)
+    assert [bench.hold(limits)["x-ratelimit-remaining-requests"] for _ in range(3)] == ["2", "1", "0"]
+    assert bench.refuse(limits).headers["retry-after"] == "20"
+    bench.clock.ms += 19_999
+    bench.refuse(limits)
+    bench.clock.ms += 1
+    assert bench.hold(limits)["x-ratelimit-remaining-requests"] == "0"
+    bench.hold(limits, key="another")  # has its own
+    bench.clock.ms += 10 * 60_000
+    assert bench.hold(limits)["x-ratelimit-remaining-requests"] == "2"  # never more than a minute's
+
+
+def test_a_day_s_tokens_come_back_at_midnight(bench: Bench) -> None:
+    limits = KeyLimits(tokens_per_day=100)
+    assert bench.hold(limits, tokens_max=60, used=50)["x-ratelimit-remaining-tokens"] == "40"
+    refused = bench.refuse(limits, tokens_max=51)
+    assert refused.kind.value == "insufficient_quota"
+    assert refused.headers["retry-after"] == str(DAY_MS // 2_000)
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "50"
+    bench.hold(limits, tokens_max=50, used=50)
+    bench.clock.ms += DAY_MS // 2
+    bench.hold(limits, tokens_max=100, used=1)
+
+
+def test_a_budget_does_not_come_back(bench: Bench) -> None:
+    limits = KeyLimits(tokens_in_all=100)
+    bench.hold(limits, tokens_max=100, used=70)
+    bench.clock.ms += 400 * DAY_MS
+    refused = bench.refuse(limits, tokens_max=31)
+    assert "retry-after" not in refused.headers
+    assert bench.hold(limits, tokens_max=30)["x-ratelimit-remaining-tokens"] == "0"
+
+
+def test_the_budget_that_ends_first_is_the_one_told(bench: Bench) -> None:
+    limits = KeyLimits(tokens_per_day=1_000, tokens_in_all=100)
+    headers = bench.hold(limits, tokens_max=10)
+    assert (headers["x-ratelimit-limit-tokens"], headers["x-ratelimit-remaining-tokens"]) == ("100", "90")
+    assert "x-ratelimit-reset-tokens" not in headers
+
+
+def test_what_is_under_way_is_held_back(bench: Bench) -> None:
+    limits = KeyLimits(tokens_in_all=100)
+    caller = Caller("k", "k", limits)
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            hold = await stack.enter_async_context(bench.quotas.hold(caller, 60))
+            with pytest.raises(ApiError, match="those under way may take 101"):
+                await stack.enter_async_context(bench.quotas.hold(caller, 41))
+            await stack.enter_async_context(bench.quotas.hold(caller, 40))
+            hold.used = 10
+        async with bench.quotas.hold(caller, 90):
+            pass
+
+    trio.run(main)
+    assert bench.quotas._held == {}
+
+
+def test_a_request_that_is_given_up_still_counts(bench: Bench) -> None:
+    limits = KeyLimits(tokens_in_all=100)
+
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            async with bench.quotas.hold(Caller("k", "k", limits), 60) as hold:
+                hold.used = 25
+                scope.cancel()
+                await trio.sleep_forever()
+        spent = await bench.keys.get_spent("k", now_ms=bench.clock.ms)
+        assert (spent.tokens, spent.requests) == (25, 1)
+
+    trio.run(main)
+
+
+def test_the_owner_has_no_limits_and_leaves_no_trace(bench: Bench) -> None:
+    assert bench.hold(KeyLimits(requests_per_minute=1), key=OWNER) == {}
+    assert bench.hold(KeyLimits(requests_per_minute=1), key=OWNER) == {}
+
+
+# -- the queue -------------------------------------------------------------------------------------
+
+
+def test_whoever_came_first_is_let_in_first() -> None:
+    admission = Admission(running_max=1, waiting_max=2, get_retry_s=lambda: 7)
+    with admission.enter() as first:
+        assert first.has_turn
+        with admission.enter() as second, admission.enter() as third:
+            assert (second.has_turn, third.has_turn) == (False, False)
+            assert (admission.count_ahead(second), admission.count_ahead(third)) == (0, 1)
+            with pytest.raises(ApiError) as refused, admission.enter():
+                pass
+            assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "7")
+            assert (admission.running, admission.waiting) == (1, 2)
+        assert (admission.running, admission.waiting) == (1, 0)
+    with admission.enter() as later:
+        assert later.has_turn
+
+
+def test_one_that_leaves_the_queue_makes_room_and_one_that_ends_calls_the_next() -> None:
+    admission = Admission(running_max=1, waiting_max=2, get_retry_s=lambda: 1)
+    first, second, third = admission.enter(), admission.enter(), admission.enter()
+    first.__enter__()
+    waiting, last = second.__enter__(), third.__enter__()
+    second.__exit__(None, None, None)
+    assert not waiting.has_turn
+    first.__exit__(None, None, None)
+    assert last.has_turn
+    third.__exit__(None, None, None)
+    assert (admission.running, admission.waiting) == (0, 0)
+
+
+def test_a_closed_queue_lets_nobody_in() -> None:
+    admission = Admission(running_max=1, waiting_max=0, get_retry_s=lambda: 1)
+    admission.is_closed = True
+    with pytest.raises(ApiError) as refused, admission.enter():
+        pass
+    assert (refused.value.status, refused.value.code) == (503, "server_shutdown")
