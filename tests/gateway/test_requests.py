@@ -26,7 +26,7 @@ MESSAGES = st.lists(
     max_size=8,
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | SAFE,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | SAFE,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SAFE, inner, max_size=4),
     max_leaves=12,
 )
