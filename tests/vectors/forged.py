@@ -1,14 +1,15 @@
 """Every forgery of the receipt tests, and those that only another implementation would fall for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
+from consensus.decision import ClosedStep, DecisionEngine, Opening
 from consensus.encoding import encode
 from consensus.hashing import sha256
 from consensus.identity import signing_bytes
-from consensus.messages import CoSigned, Kind, SeatSignature, SignedQuestion
-from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptReveal
+from consensus.messages import CoSigned, Entry, Kind, SeatList, SeatSignature, SignedQuestion
+from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptReveal, ReceiptStep
 from tests.consensus import receipt_cases
 from tests.consensus.receipt_cases import CASES
 from tests.consensus.receipt_kit import Kit, replace
@@ -44,6 +45,8 @@ def forge() -> Iterator[Vector]:
     yield from _forge_texts(kit)
     yield from _forge_numbers(kit)
     yield from _forge_standings(kits["standing"])
+    yield from _close_differently(kits["seven"])
+    yield from _list_differently(kits["five"])
     yield Vector("honest seven, another network trusted", kits["seven"].data, "four")
 
 
@@ -213,3 +216,62 @@ def _forge_standings(kit: Kit) -> Iterator[Vector]:
     ):
         data = kit.change_standing(signer=kit.asker, numbers=(row,))
         yield Vector(f"standing of {name}, signed by the asker", data)
+
+
+# -- what a whole committee may certify --------------------------------------------------------------
+
+
+def _close_differently(kit: Kit) -> Iterator[Vector]:
+    """Rounds that end otherwise than the recorded one, because fewer seats revealed, all rules kept."""
+    n, q, last = kit.facts.committee.n, kit.q, len(kit.closed) - 1
+    assert last == 3
+    for index in range(last + 1):
+        for count in (0, 1, q - 1, q, n - 1):
+            steps, _ = _close(kit, index, range(count))
+            yield Vector(f"step {index} of seven closed by {count} reveals", kit.with_steps(steps))
+    aborted, closed = _close(kit, 1, range(q - 1))
+    beyond = _make_step(kit, closed, {})
+    yield Vector("a step by the rules after an abort", kit.with_steps([*aborted, beyond[0]]))
+
+
+def _close(kit: Kit, index: int, seats: Sequence[int]) -> tuple[list[ReceiptStep], list[ClosedStep]]:
+    """Return the round's steps up to `index`, which only these seats reveal in."""
+    closed = [*kit.closed[:index]]
+    openings = {one.seat: one for one in kit.closed[index].openings if one.seat in seats}
+    step, decided = _make_step(kit, closed, openings)
+    return [*kit.receipt.steps[:index], step], [*closed, decided]
+
+
+def _make_step(
+    kit: Kit, closed: Sequence[ClosedStep], openings: Mapping[int, Opening]
+) -> tuple[ReceiptStep, ClosedStep]:
+    outcome = DecisionEngine().compute(kit.facts, closed, openings)
+    entries = tuple(Entry(seat, openings[seat].commit) for seat in sorted(openings))
+    content = encode(SeatList(kit.facts.round_id, len(closed), entries))
+    step = ReceiptStep(
+        reveals=tuple(
+            ReceiptReveal(openings[seat].signed.payload, SeatSignature(seat, openings[seat].signed.signature))
+            for seat in sorted(openings)
+        ),
+        reveal_lists=(kit.cosign(Kind.REVEAL_LIST, content, range(kit.q)),),
+        value=outcome.value_bytes,
+        precommits=kit.certify(len(closed), outcome.value_bytes),
+    )
+    return step, ClosedStep(tuple(openings[seat] for seat in sorted(openings)), outcome)
+
+
+def _list_differently(kit: Kit) -> Iterator[Vector]:
+    """The same set from other lists: a commit that f + 1 of them name is in, one that f name is not."""
+    full, f = kit.get_lists(0)[min(kit.get_lists(0))], kit.facts.committee.f
+    assert len(full.entries) == kit.facts.committee.n
+    short = replace(full, entries=full.entries[1:])
+    first = full.entries[0]
+    other = replace(full, entries=(replace(first, commit=b"c" * 32), *full.entries[1:]))
+    for name, lists in (
+        ("f + 1 lists name", [full] * (f + 1) + [short] * (kit.q - f - 1)),
+        ("f lists name", [full] * f + [short] * (kit.q - f)),
+        ("f + 1 lists name, and another that f name", [full] * (kit.q - f) + [other] * f),
+        ("f + 1 lists name, and another that f + 1 name", [full] * (f + 1) + [other] * (f + 1)),
+    ):
+        groups = kit.group_lists(dict(enumerate(lists)))
+        yield Vector(f"commit that {name}", kit.with_step(0, reveal_lists=groups))

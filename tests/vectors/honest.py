@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from consensus.genesis import open_network
 from consensus.identity import KeyPair
 from consensus.receipt import open_receipt
 from consensus.verify import verify_receipt
@@ -28,8 +29,19 @@ from models.contract import (
 from models.scripted import ScriptedModel
 from sim_net.seeds import Seeds
 from sim_net.world import World
-from tests.consensus.receipt_kit import KITS, SEEDS_MAX, Kit, find_history, get_kit, run_history, run_round
+from tests.consensus.receipt_kit import (
+    KITS,
+    SEEDS_MAX,
+    Kit,
+    find_history,
+    find_kit,
+    get_kit,
+    has_rich_ballots,
+    run_history,
+    run_round,
+)
 
+KIT_NAMES = (*KITS, "five")  # where n = 3f + 2, two commits of one seat can reach f + 1 lists each
 FOLDER = Path(__file__).parent / "receipts"
 KEYS = FOLDER / "keys.json"
 NASTY_TEXTS = (
@@ -89,6 +101,8 @@ def record() -> Iterator[tuple[str, Recorded]]:
     for name in KITS:
         kit = get_kit(name)
         yield f"honest {name}", Recorded(kit.data, _find_world_seed(kit))
+    five = find_kit([ScriptedModel()] * 5, is_fit=has_rich_ballots)
+    yield "honest five", Recorded(five.data, _find_world_seed(five))
     for seats in (4, 5, 6, 7, 8, 9, 10, 13):
         for seed in range(2):
             yield f"honest {seats} seats, seed {seed}", _run(seats, 0.4, 0.5 + 0.3 * seed, seed=seed)
@@ -149,7 +163,7 @@ def derive_keys(world_seed: int, members: int) -> dict[str, str]:
 def read_kits() -> Mapping[str, Kit]:
     """Return what forgeries are made of: the recorded kits, by the name that the receipt tests give them."""
     seeds = json.loads(KEYS.read_text("utf-8"))["kits"]
-    return MappingProxyType({name: _open_kit(name, seeds[name]) for name in KITS})
+    return MappingProxyType({name: _open_kit(name, seeds[name]) for name in KIT_NAMES})
 
 
 def _open_kit(name: str, seeds: Mapping[str, str]) -> Kit:
@@ -176,8 +190,8 @@ def main() -> None:
         (FOLDER / to_file_name(name)).write_bytes(recorded.data)
         names.append(name)
         if recorded.world_seed is not None:
-            kit = name.removeprefix("honest ")
-            kits[kit] = derive_keys(recorded.world_seed, len(get_kit(kit).genesis.members))
+            members = len(open_network(open_receipt(recorded.data).genesis).keys)
+            kits[name.removeprefix("honest ")] = derive_keys(recorded.world_seed, members)
     KEYS.write_text(json.dumps({"names": names, "kits": kits}, indent=1) + "\n", "utf-8")
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from consensus.verify import CheckOutcome, verify_receipt
 from tests.consensus.receipt_cases import CASES
-from tests.consensus.receipt_kit import KITS
 from tests.vectors.curve import BASE, ORDER, TORSION, Point, find_point
-from tests.vectors.honest import FOLDER, KEYS, read_honest, read_kits, record, to_file_name
+from tests.vectors.honest import FOLDER, KEYS, KIT_NAMES, read_honest, read_kits, record, to_file_name
 from tests.vectors.make_receipts import INDEX, render_files
 
 ROWS = json.loads((FOLDER / INDEX).read_text("utf-8"))["vectors"]
@@ -44,7 +43,7 @@ def test_the_index_is_what_a_verifier_without_memory_says(row: dict[str, str | i
 
 
 def test_kits_hold_the_keys_of_their_seats() -> None:
-    for name in KITS:
+    for name in KIT_NAMES:
         kit = read_kits()[name]
         assert [signer.key for signer in kit.signers] == list(kit.facts.committee.keys)
         assert kit.asker.key == kit.facts.question.asker
