@@ -20,6 +20,7 @@ COMMANDS = {
         "swarm.cli.demo", "demo", "Two questions with known truth, answered, ranked and verified."
     ),
     "eval": LazyCommand("swarm.cli.eval", "eval_group", "How often swarms are right, and by which rule."),
+    "explain": LazyCommand("swarm.cli.explain", "explain", "Say why an answer won, and why another did not."),
     "history": LazyCommand("swarm.cli.history", "history", "List and search the receipts kept here."),
     "logs": LazyCommand("swarm.cli.logs", "logs", "Show what happened, from the event logs."),
     "keys": LazyCommand("swarm.cli.keys", "keys", "Make, list and revoke API keys for `peerage serve`."),

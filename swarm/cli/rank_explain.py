@@ -69,9 +69,23 @@ class Past:
 
 
 def _describe_terms(told: Explanation) -> list[str]:
-    lines = []
-    for memory, is_reference, split in zip(("long", "short"), told.is_reference, told.splits, strict=True):
-        camp = "in the camp that is believed" if is_reference else "in another camp than the one believed"
-        lines.append(f"  {memory} memory: {camp}; judges fall apart by {split:.2f}")
-    lines.append(f"  it leans {told.own_lean:+.2f} nats to its own answer, {told.side_lean:+.2f} to the left")
-    return lines
+    camps = describe_camps(told.is_reference, told.splits)
+    return [
+        *(f"  {camp}" for camp in camps),
+        f"  it leans {told.own_lean:+.2f} nats to its own answer, {told.side_lean:+.2f} to the left",
+    ]
+
+
+def describe_camps(is_reference: tuple[bool, bool], splits: tuple[float, float]) -> tuple[str, str]:
+    """Say in which camp of judges a peer is, by its long and by its short memory.
+
+    Args:
+        is_reference: Whether that is the camp that is believed.
+        splits: How clearly judges fall into two.
+    """
+
+    def describe(memory: str, is_believed: bool, split: float) -> str:
+        camp = "in the camp that is believed" if is_believed else "in another camp than the one believed"
+        return f"{memory} memory: {camp}; judges fall apart by {split:.2f}"
+
+    return (describe("long", is_reference[0], splits[0]), describe("short", is_reference[1], splits[1]))
