@@ -58,25 +58,25 @@ async def _obey(signals: AsyncIterator[int], life: _Life, scope: trio.CancelScop
 
 
 def announce(serving: Serving, options: ServeOptions, *, as_json: bool) -> None:
-    """Say where the server is, and how to ask it."""
-    base_url = f"{serving.url}/v1"
+    """Say where the server is, and how to ask it. A key that was set elsewhere is not repeated."""
+    base_url, made_key = f"{serving.url}/v1", serving.api_key if serving.token_path is not None else None
     if as_json:
         value = {
             "schema": SERVE_SCHEMA,
             "base_url": base_url,
-            "api_key": serving.api_key,
+            "api_key": made_key,
             "network": serving.gateway.asker.swarm.network.network_id.hex(),
             "peers": options.ask.peers,
         }
         click.echo(json.dumps(value))
         return
-    body = json.dumps({"model": SWARM, "messages": [{"role": "user", "content": "What is 7 times 12?"}]})
     click.echo(f"base URL  {base_url}")
-    click.echo(f"API key   {serving.api_key}")
+    click.echo(f"API key   {made_key or 'the one that was set'}")
     if serving.token_path is not None:
         echo_note(f"  the key is kept in {serving.token_path}")
+    body = json.dumps({"model": SWARM, "messages": [{"role": "user", "content": "What is 7 times 12?"}]})
     echo_note("try, in another terminal:")
     echo_note(
-        f"  curl {base_url}/chat/completions -H 'Authorization: Bearer {serving.api_key}'"
-        f" -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+        f"  curl {base_url}/chat/completions -H 'Content-Type: application/json'"
+        f' -H "Authorization: Bearer {made_key or "$PEERAGE_API_KEY"}" -d {shlex.quote(body)}'
     )

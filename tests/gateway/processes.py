@@ -57,7 +57,7 @@ def serve(directory: Path, *args: str, **env: str) -> Iterator[Served]:
             assert line, (directory / "stderr").read_text()
             said = json.loads(line)
             assert said["schema"] == "peerage.serve/1"
-            yield Served(process, said["base_url"], said["api_key"])
+            yield Served(process, said["base_url"], said["api_key"] or env["PEERAGE_API_KEY"])
         finally:
             process.kill()
             process.communicate()
