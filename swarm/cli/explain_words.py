@@ -203,6 +203,7 @@ def _render_loser(told: Explanation, story: LoserStory, names: Names) -> str:
         f"{names.get_name(told.report.ranking[0].index)}.",
         *_render_lead(story.behind, "it would be behind by", "it would be ahead by"),
         _render_lost_to(told, names),
+        *_render_held_back(story),
         *_render_would_win(told, story, names),
     ]
     return "\n".join(lines)
@@ -222,6 +223,15 @@ def _render_lost_to(told: Explanation, names: Names) -> str:
         name = names.get_name(duel.second)
         rows.append([name, str(len(duel.said)), f"{mean:.2f}", *(side or "-" for side in sides)])
     return f"  What judges said of it, P(it is better):\n{render_table(rows)}"
+
+
+def _render_held_back(story: LoserStory) -> list[str]:
+    """Return which judge cost it most, if any did."""
+    least = min(story.without, key=lambda one: one.lead, default=None)
+    if least is None or least.lead >= story.behind.total:
+        return []
+    where = f"{_nats(abs(least.lead))} nats {'behind' if least.lead >= 0 else 'ahead of'} the winner"
+    return [f"  Judge {least.judge} cost it most: without this judge it would be {where}."]
 
 
 def _render_would_win(told: Explanation, story: LoserStory, names: Names) -> list[str]:

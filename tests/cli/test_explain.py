@@ -52,6 +52,7 @@ def test_why_another_did_not_win_is_told(flags: tuple[str, str]) -> None:
         "It came 2 of 3, 0.01 nats behind #1 342.",
         "Without ballots it would be behind by 0.26, by ballots alone it would be ahead by 0.04.",
         "#1 342   12        0.51    3,4,5,6        0,1",
+        "Judge 0 cost it most: without this judge it would be 0.24 nats ahead of the winner.",
         "It would have won with 1 verdict the other way round: judge 0 on #1 > #3 (0.93).",
         "It would have won with 1 more peer of this answer, and no ballot changed.",
     ):
