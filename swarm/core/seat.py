@@ -127,9 +127,10 @@ class Seat:
         if isinstance(result, Generation):
             tokens_max = self.round.desk.facts.question.tokens_max
             body = make_answer(result, self.info, tokens_max=tokens_max)
-            if body is not None:
-                self.round.on_body(call.step, body, now_ms)
-            return []
+            if body is None:
+                return []
+            self.round.on_body(call.step, body, now_ms)
+            return [self._emit("answer_written", ("tokens", result.token_count))]
         if isinstance(result, JudgedPairs):
             self._seal_judged(result, now_ms)
             return [self._report_judged(call.step, result)]

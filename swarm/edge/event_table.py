@@ -143,6 +143,13 @@ _CORE: Final = (
         fields=(_count("statements", "it had signed before"),),
     ),
     EventKind(
+        name="answer_written",
+        when="its model has answered; the text stays sealed until all reveal theirs",
+        has_round=True,
+        whose=Whose.WRITER,
+        fields=(_count("tokens", "sampled for it"),),
+    ),
+    EventKind(
         name="phase_reached",
         when="it came to a phase of a step",
         has_round=True,
@@ -194,7 +201,10 @@ _CORE: Final = (
             _list("classes", FieldType.TEXTS, "seats that gave each answer, by class: `0,2,3`"),
             _list("scores", FieldType.INTEGERS, "strength by class; none in step 0", Unit.NATS_Q16),
             _count("p_best_q16", "P(the leader is best), 0 in step 0", Unit.SHARE_Q16),
-            _count("flip_estimate", "judges whose removal would change the leader; 0: none would"),
+            _count(
+                "flip_estimate",
+                "judges whose removal changes the leader, an estimate but for 1; 0: none found",
+            ),
             _hex("digest", "of the value that is certified"),
             _count("view", "in which it was agreed on"),
         ),
