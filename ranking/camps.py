@@ -313,7 +313,13 @@ def _compute_within(table: Agreement, camp: Sequence[bool]) -> int:
 
 
 def _compute_weights(loadings: Sequence[int], reference: Sequence[bool]) -> tuple[int, ...]:
-    """Return loadings as weights: the reference's lower median is 1, none is below 0 or above 2, Q16."""
+    """Return loadings as weights: the reference's lower median is 1, none is below 0 or above 2, Q16.
+
+    Raises:
+        ValueError: The reference has no member, which no votes lead to.
+    """
     members = sorted(loading for loading, is_member in zip(loadings, reference, strict=True) if is_member)
+    if not members:
+        raise ValueError("got agreement that leaves no camp to trust")
     median = max(members[(len(members) - 1) // 2], LOADING_MIN)
     return tuple(max(0, min(2 * Q16, (loading << 16) // median)) for loading in loadings)

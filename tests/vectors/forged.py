@@ -201,6 +201,18 @@ def _certify(kit: Kit, seats: Sequence[int], *, view: int = 0) -> bytes:
     return kit.with_step(-1, precommits=kit.certify(len(kit.closed) - 1, value, view=view, seats=seats))
 
 
+# Found by search: what two memories say of votes contradicts itself, and no judge is left to trust.
+CAMPLESS = (
+    (2, 0, 1, 0, 0, 0, 0),
+    (3, 1 << 40, 1 << 40, 0, 0, 0, 0),
+    (0, 0, 1, 0, 1, 0),
+    (0, 1, 0, 1 << 23, 1 << 40, 1 << 40),
+    (0, 3, -7_549_747, 1 << 23, 1 << 40, 1 << 40),
+    (1, 1, 1, 0, 1, 0),
+    (1, 3, 1 << 16, 1 << 16, 0, 0),
+)
+
+
 def _forge_standings(kit: Kit) -> Iterator[Vector]:
     """Standings with numbers that no rounds lead to, and two that are of the right form."""
     for name, row in (
@@ -216,6 +228,8 @@ def _forge_standings(kit: Kit) -> Iterator[Vector]:
     ):
         data = kit.change_standing(signer=kit.asker, numbers=(row,))
         yield Vector(f"standing of {name}, signed by the asker", data)
+    data = kit.change_standing(signer=kit.asker, numbers=CAMPLESS)
+    yield Vector("standing of votes that leave no camp to trust, signed by the asker", data)
 
 
 # -- what a whole committee may certify --------------------------------------------------------------
