@@ -5,7 +5,14 @@ import math
 from ranking.ballots import Q16
 from ranking.why import AUTHORS_MORE_MAX, Lead, LoserStory, Smallest, WinnerStory
 from swarm.cli.rank_explain import describe_camps
-from swarm.cli.render import clean_terminal, render_banner, render_missing, render_table, shorten
+from swarm.cli.render import (
+    clean_terminal,
+    describe_flip,
+    render_banner,
+    render_missing,
+    render_table,
+    shorten,
+)
 from swarm.edge.explanation import Duel, Explanation
 from swarm.edge.report import Candidate
 
@@ -125,8 +132,7 @@ def _render_duel(told: Explanation, story: WinnerStory, duel: Duel, names: Names
 
 
 def _render_removal(told: Explanation, story: WinnerStory, names: Names) -> str:
-    flip, found = told.report.flip_estimate, story.removal
-    certified = f"about {flip} judge(s) could flip it" if flip else "no removal of judges flips it"
+    certified, found = describe_flip(told.report.flip_estimate), story.removal
     lines = ["what it hangs on", f"  Certified, an estimate but for one judge: {certified}."]
     if found.members is None:
         searched = "there are none" if found.is_least else "none were found"

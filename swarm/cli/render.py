@@ -68,9 +68,14 @@ def render_ranking(report: RoundReport) -> str:
     text = render_table(rows)
     if report.is_unanimous:
         return f"{text}\n  unanimous: all gave this answer, so nothing was ranked; that is no proof of truth"
-    flip = report.flip_estimate
-    flips = f"about {flip} judge(s) could flip it" if flip else "no removal of judges flips it"
-    return f"{text}\n  P(best) holds if judges err independently; {flips}"
+    return f"{text}\n  P(best) holds if judges err independently; {describe_flip(report.flip_estimate)}"
+
+
+def describe_flip(estimate: int) -> str:
+    """Say what a certified flip estimate says; it looks at the second answer only, exactly for one judge."""
+    if estimate:
+        return f"about {estimate} judge(s) could flip it"
+    return "by estimate no removal of judges puts the second first"
 
 
 def render_weights(report: RoundReport) -> str:
