@@ -6,7 +6,9 @@ from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 
 
 @click.command()
-@click.option("--local", "peers", default=5, show_default=True, help="Peers in the swarm, 4 to 31.")
+@click.option(
+    "--local", "--peers", "peers", default=5, show_default=True, help="Peers in the swarm, 4 to 31."
+)
 @click.option(
     "--model",
     default="embedded",

@@ -168,6 +168,10 @@ class AskerClient:
             )
         return asking.end
 
+    def is_waited_for(self, round_id: RoundId) -> bool:
+        """Say whether anybody here waits for a round."""
+        return round_id in self._askings
+
     def cancel(self, round_id: RoundId) -> None:
         """Tell every peer that nobody waits for a round any more."""
         for key in self._mesh.linked():

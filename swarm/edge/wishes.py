@@ -45,6 +45,7 @@ class Wish:
         steps_max: Most ballot steps.
         seed: The same wish with the same seed is the same round, and builds on no rounds before.
         attempt: Tells seeded rounds apart of which the first ones came to nothing.
+        owner: Tells seeded rounds apart of those who ask through one asker.
     """
 
     turns: tuple[Turn, ...]
@@ -54,6 +55,7 @@ class Wish:
     steps_max: int = STEPS_MAX
     seed: int | None = None
     attempt: int = 0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def prepare_wish(
         attestation=int(Attestation.NONE),
     )
     if wish.seed is not None:
-        question = _count_by_seed(question, wish.seed, wish.attempt)
+        question = msgspec.structs.replace(question, counter=_compute_counter(question, wish.seed, wish))
     signed = sign_question(question, asker, network)
     return Prepared(
         signed=signed,
@@ -149,10 +151,8 @@ def prepare_wish(
     )
 
 
-def _count_by_seed(question: Question, seed: int, attempt: int) -> Question:
-    """Put into a question the counter that follows from it and a seed, so that the two name one round."""
-    digest = tagged_hash(
-        "seeded-counter", encode(msgspec.structs.replace(question, counter=0)), seed, attempt
-    )
-    counter = SEEDED_COUNTER_MIN + int.from_bytes(digest[:8], "big") % SEEDED_COUNTER_MIN
-    return msgspec.structs.replace(question, counter=counter)
+def _compute_counter(question: Question, seed: int, wish: Wish) -> int:
+    """Return the counter that follows from a question and a seed, so that the two name one round."""
+    uncounted = encode(msgspec.structs.replace(question, counter=0))
+    digest = tagged_hash("seeded-counter", uncounted, seed, wish.attempt, wish.owner.encode("utf-8"))
+    return SEEDED_COUNTER_MIN + int.from_bytes(digest[:8], "big") % SEEDED_COUNTER_MIN

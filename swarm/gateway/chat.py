@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`: one request from its bytes to the last byte of its answer."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,10 +10,11 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from consensus.errors import StoreError
 from swarm.gateway.admission import Ticket
 from swarm.gateway.answers import make_chunks, make_completion
 from swarm.gateway.bodies import get_base_url, get_caller, read_body, send_json
-from swarm.gateway.errors import ApiError
+from swarm.gateway.errors import ApiError, unavailable
 from swarm.gateway.quotas import Caller, Hold, Quotas
 from swarm.gateway.replies import ChatCompletionChunk, ProgressEvent
 from swarm.gateway.requests import HeaderOptions, Order, ProgressMode, read_header_options, read_order
@@ -26,6 +28,8 @@ from swarm.gateway.streaming import (
     encode_error,
     run_until_gone,
 )
+
+LOG = logging.getLogger(__name__)
 
 
 def read_options(headers: Headers) -> HeaderOptions:
@@ -147,6 +151,9 @@ class _Exchange:
             self.hold.used = outcome.told.tokens
         except ApiError as exc:
             outcome.error = exc
+        except StoreError as exc:  # where and why is for the log
+            LOG.error("no answer could be given: %s", exc.message)
+            outcome.error = unavailable("the gateway cannot keep what it must", code="storage_failed")
 
     def _choose_encoding(self) -> Callable[[ProgressEvent], bytes]:
         match self.order.progress:

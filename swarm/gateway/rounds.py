@@ -22,6 +22,7 @@ from swarm.gateway.replies import RoundStatus
 ROUND_ID_BYTES = 32
 RUNNING: RoundStatus = "running"
 INTERRUPTED: RoundStatus = "interrupted"
+ANSWERED: tuple[RoundStatus, ...] = ("full", "partial")
 _COLUMNS = "id, created_ms, ended_ms, model, owner, status, reason, p_best, digest"
 
 
@@ -159,6 +160,17 @@ class RoundStore:
             StoreError: The file cannot be read.
         """
         return await trio.to_thread.run_sync(_read_file, self.get_receipt_path(row.round_id))
+
+    async def find_kept(self, round_id: bytes) -> RoundReport | None:
+        """Return what the kept receipt of a round says, where the round ended well and its receipt holds.
+
+        Raises:
+            StoreError: The database or the file refuses.
+        """
+        row = await self.get(round_id, None)
+        if row is None or row.status not in ANSWERED:
+            return None
+        return read_report(await self.read_receipt(row), round_id)
 
     def settle_interrupted(self, now_ms: int) -> int:
         """Complete what a crash cut off; returns how many rounds that were.

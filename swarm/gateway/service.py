@@ -177,22 +177,14 @@ class Gateway:
             scope.cancel()
 
     async def _answer_together(self, order: Order, caller: Caller, *, notify: Notify, base_url: str) -> Told:
-        prepared = self._prepare(order)
-        round_id = prepared.round_id
-        await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
-        notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
-        asked = None
-        try:
-            with self.hub.listen(round_id, notify):
-                asked = await self.asker.ask_prepared(
-                    prepared, receipt_path=self.rounds.get_receipt_path(round_id)
-                )
-        finally:
-            if asked is None:
-                self.came_to_nothing.append(round_id)
-                with trio.CancelScope(shield=True):
-                    await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
-        report = await self._close(order, prepared, asked)
+        prepared = self._prepare(order, caller)
+        kept = None if order.seed is None else await self.rounds.find_kept(prepared.round_id)
+        if kept is None:
+            asked = await self._ask(order, caller, prepared, notify)
+            report = await self._close(order, prepared, asked)
+        else:  # this very round, with the receipt that was handed out then
+            asked = Asked(kept, None, "", {}, self.asker.swarm.judge)
+            report = kept
         if report.status is Status.PARTIAL and order.rejects_partial:
             raise self._refuse(
                 f"{len({gone.seat for gone in report.missing})} of {report.seats} seats are missing, and the"
@@ -201,9 +193,10 @@ class Gateway:
                 prepared,
             )
         elapsed = {name: seconds for name, seconds in asked.elapsed_s.items() if name not in OPENING_STEPS}
-        origin = Origin(asked.judge, elapsed, f"{base_url}/v1/rounds/{round_id.hex()}/receipt")
+        name = prepared.round_id.hex()
+        origin = Origin(asked.judge, elapsed, f"{base_url}/v1/rounds/{name}/receipt")
         answer = Answer(
-            id=f"chatcmpl-{round_id.hex()[:32]}",
+            id=f"chatcmpl-{name[:32]}",
             created=self.get_ms() // 1_000,
             model=order.model,
             fingerprint=self.fingerprint,
@@ -218,7 +211,24 @@ class Gateway:
         )
         return Told(answer, report.answer_tokens)
 
-    def _prepare(self, order: Order) -> Prepared:
+    async def _ask(self, order: Order, caller: Caller, prepared: Prepared, notify: Notify) -> Asked:
+        """Ask a prepared question; note it before it leaves, and where nobody waits for its end any more."""
+        round_id, asked = prepared.round_id, None
+        await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
+        notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
+        try:
+            with self.hub.listen(round_id, notify):
+                asked = await self.asker.ask_prepared(
+                    prepared, receipt_path=self.rounds.get_receipt_path(round_id)
+                )
+        finally:
+            if asked is None and not self.asker.client.is_waited_for(round_id):
+                self.came_to_nothing.append(round_id)
+                with trio.CancelScope(shield=True):
+                    await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
+        return asked
+
+    def _prepare(self, order: Order, caller: Caller) -> Prepared:
         """Sign the question of an order; a seeded one is asked anew where it has come to nothing before.
 
         Raises:
@@ -231,6 +241,7 @@ class Gateway:
             seats=SEATS_MIN if order.model == FAST else None,
             steps_max=1 if order.model == FAST else STEPS_MAX,
             seed=order.seed,
+            owner=caller.id,
         )
         try:
             prepared = self.asker.prepare(wish)
@@ -265,6 +276,7 @@ class Gateway:
         self.round_s = asked.elapsed_s.get("round", self.round_s)
         self.metrics.round_seconds.labels(order.model).observe(self.round_s)
         self.metrics.tokens.labels(order.model, "answer").inc(report.answer_tokens)
+        self.metrics.tokens.labels(order.model, "prompt").inc(asked.prompt_tokens or 0)
         if report.status is Status.FAILED or report.winner is None:
             self.came_to_nothing.append(prepared.round_id)
             raise self._refuse("the round failed: too few seats took part", "round_failed", prepared)
@@ -335,6 +347,8 @@ class Gateway:
             usage=usage,
             provenance=None,
         )
+        self.metrics.tokens.labels(order.model, "answer").inc(usage.completion_tokens)
+        self.metrics.tokens.labels(order.model, "prompt").inc(usage.prompt_tokens)
         return Told(answer, usage.completion_tokens)
 
     def _make_request(self, order: Order, place: int) -> GenerateRequest:

@@ -66,6 +66,7 @@ def test_other_seeds_other_words_and_other_attempts_are_other_rounds(seed: int, 
     wishes = [
         Wish(turns=turns, seed=seed),
         Wish(turns=turns, seed=seed, attempt=1),
+        Wish(turns=turns, seed=seed, owner="alice"),
         Wish(turns=turns, seed=seed, temperature_milli=1),
         Wish(turns=make_wish("How?").turns, seed=seed),
     ]

@@ -156,6 +156,14 @@ def test_a_named_key_asks_sees_its_own_rounds_and_can_be_revoked_at_once(up: Up,
     assert up.ask(key=key).status_code == 401
 
 
+def test_the_same_seed_under_another_key_is_another_round(up: Up, directory: Path) -> None:
+    keys = (make_key(directory, "carol"), make_key(directory, "dave"))
+    first, second = (up.ask(key=key, seed=5).json()["id"] for key in keys)
+    assert first != second
+    for key in keys:
+        assert [one["status"] for one in up.open_http(key).get("/v1/rounds").json()["data"]] == ["full"]
+
+
 def test_a_key_s_questions_a_minute_are_counted(up: Up, directory: Path) -> None:
     key = make_key(directory, "hasty", requests_per_minute=2)
     first, second, third = (up.ask(key=key) for _ in range(3))

@@ -185,7 +185,7 @@ def test_headers_that_are_too_long_are_refused(up: Up) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "unknown_path"),
+        ("GET", "/v2/models", 404, "unknown_path"),
         ("GET", "/v1", 404, "unknown_path"),
         ("GET", "/v1/models/", 404, "unknown_path"),
         ("GET", "/v1/models/gpt-4o", 404, "model_not_found"),

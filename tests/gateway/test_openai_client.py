@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from consensus.verify import verify_receipt
+from swarm.gateway.replies import Provenance
 from tests.gateway.kit import MESSAGES, Up, get_progress, get_provenance, open_gateway
 
 
@@ -195,6 +196,24 @@ def test_the_same_seed_is_the_same_round(up: Up) -> None:
     assert ask(8, "Name a number.") != first
     assert ask(7, "Name a letter.") != first
     assert ask(-7, "Name a number.") != first
+
+
+def test_a_seeded_round_keeps_the_receipt_that_was_handed_out(up: Up) -> None:
+    client = up.open_client()
+
+    def ask() -> Provenance:
+        return get_provenance(
+            client.chat.completions.create(
+                model="swarm",
+                messages=[{"role": "user", "content": "Name a river."}],
+                seed=9,
+                extra_body={"swarm": {"provenance": True}},
+            )
+        )
+
+    first, again = ask(), ask()
+    assert (first.round_id, first.receipt_digest) == (again.round_id, again.receipt_digest)
+    assert again.elapsed_s == {}  # nobody was asked
 
 
 def test_models_are_listed_and_described(up: Up) -> None:

@@ -123,6 +123,19 @@ def test_openai_s_client_raises_what_ends_a_stream(tmp_path: Path) -> None:
             list(chunks)
 
 
+def test_one_of_two_who_wait_for_a_seeded_round_may_leave(tmp_path: Path) -> None:
+    limits = replace(LIMITS, rounds_at_once=2)
+    with open_gateway(tmp_path, model="scripted:latency=0.3", limits=limits) as up:
+        leaving, staying = up.open_raw(), up.open_raw()
+        for client in (leaving, staying):
+            client.post(stream=True, seed=3)
+            client.read_until(b"round.asked")
+        leaving.leave()
+        staying.read_until(b"data: [DONE]")
+        wait_status(up, ["full"])
+        assert not up.serving.gateway.came_to_nothing
+
+
 def test_questions_side_by_side_each_get_their_answer(tmp_path: Path) -> None:
     answers: dict[int, str] = {}
     with open_gateway(tmp_path, limits=replace(LIMITS, rounds_at_once=3)) as up:
