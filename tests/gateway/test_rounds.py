@@ -221,6 +221,22 @@ def test_a_receipt_that_cannot_be_kept_keeps_the_answer_back(tmp_path: Path) -> 
         assert up.ask().status_code == 200
 
 
+def test_a_database_that_fails_ends_requests_in_errors_that_name_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_gateway(tmp_path) as up:
+        with open_database(Paths(data=tmp_path / "data", cache=tmp_path)) as other:
+            other.call(lambda connection: connection.execute("DROP TABLE round"))
+        whole, streamed, listed = up.ask(), up.ask(stream=True), up.open_http().get("/v1/rounds")
+        assert (whole.status_code, streamed.status_code, listed.status_code) == (503, 200, 503)
+        for answer in (whole, streamed, listed):
+            assert '"code":"storage_failed"' in answer.text
+            assert "no such table" not in answer.text
+            assert str(tmp_path) not in answer.text
+        assert up.open_http().get("/healthz").status_code == 200
+    assert "no such table" in caplog.text  # the operator is told
+
+
 def test_metrics_tell_what_happened_and_no_texts(up: Up) -> None:
     up.ask()
     up.open_http().get("/v1/rounds/" + "0" * 64)
