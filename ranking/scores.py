@@ -89,12 +89,14 @@ def _compute_p_best(challenger_z: Sequence[int], judges: int) -> int:
 def compute_p_bests(scores: Scores) -> tuple[int, ...]:
     """Return P(best) by class index, Q16: the leader's, and what is left shared by the challengers' odds.
 
-    Shares are rounded down, so they sum to at most 2^16.
+    No share is above the leader's: on one judge's word the leader of two may be left with less than a half,
+    because one word is doubted as such, which speaks for nobody. Shares sum to at most 2^16.
     """
     leader, *challengers = scores.order
     odds = {index: compute_odds(scores.z[index]) + 1 for index in challengers}
     doubt = Q16 - scores.p_best_q16
-    shares = {index: doubt * value // sum(odds.values()) for index, value in odds.items()}
+    total = sum(odds.values())
+    shares = {index: min(scores.p_best_q16, doubt * value // total) for index, value in odds.items()}
     return tuple(
         scores.p_best_q16 if index == leader else shares[index] for index in range(len(scores.order))
     )

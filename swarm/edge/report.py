@@ -6,9 +6,9 @@ from itertools import pairwise
 from consensus.bodies import open_answer
 from consensus.decision import ClosedStep, RoundFacts, Status, read_comparisons
 from consensus.verify import VerifiedRound
-from ranking.canonical import Q16, JudgeTerms, Scores
+from ranking.canonical import Q16, JudgeTerms
 from ranking.merge import get_shown_author
-from ranking.scores import compute_odds
+from ranking.scores import compute_p_bests
 
 ASK_SCHEMA = "peerage.ask/1"
 NATS_Q16 = 65_536
@@ -163,29 +163,17 @@ def _rank(verified: VerifiedRound) -> tuple[Candidate, ...]:
     tokens = _count_shown_tokens(verified)
     if scores is None:
         return (Candidate(0, classes[0], texts[0], tokens[0], 0.0, None),)
-    strengths, shares = scores.log_strengths, compute_p_best_shares(scores)
+    strengths, shares = scores.log_strengths, compute_p_bests(scores)
     return tuple(
         Candidate(
-            index, classes[index], texts[index], tokens[index], strengths[index] / NATS_Q16, shares[index]
+            index,
+            classes[index],
+            texts[index],
+            tokens[index],
+            strengths[index] / NATS_Q16,
+            shares[index] / Q16,
         )
         for index in scores.order
-    )
-
-
-def compute_p_best_shares(scores: Scores) -> tuple[float, ...]:
-    """Split P(best) over all classes: the leader's certified share, the rest by the same odds and doubt.
-
-    Returns:
-        By class index; sums to 1 but for the rounding of the certified integer.
-    """
-    leader = scores.order[0]
-    odds = {index: compute_odds(z) for index, z in enumerate(scores.z) if index != leader}
-    p_leader = scores.p_best_q16 / Q16
-    doubt = (1.0 - p_leader) * Q16 / p_leader - sum(odds.values())
-    each = doubt / len(odds) if odds else 0.0
-    return tuple(
-        p_leader if index == leader else p_leader * (odds[index] + each) / Q16
-        for index in range(len(scores.z))
     )
 
 

@@ -15,13 +15,14 @@ from ranking.canonical import (
     OFFSET_MAX,
     OUTCOME_MAX,
     OUTCOME_MIN,
+    Q16,
     WEIGHT_MAX_Q16,
     Comparison,
     JudgeTerms,
     Scores,
     compute_scores,
 )
-from ranking.scores import SHARED_ERROR_Q16, compute_flip_estimate, compute_odds
+from ranking.scores import SHARED_ERROR_Q16, compute_flip_estimate, compute_odds, compute_p_bests
 from ranking.tables import EXP, LOG, ODDS
 
 VECTORS = sorted((Path(__file__).parent / "vectors" / "scores").glob("*.json"))
@@ -378,6 +379,15 @@ def test_flip_estimate_counts_the_judges_that_carry_the_margin() -> None:
 )
 def test_a_flip_needs_more_than_the_margin(margin: int, shifts: list[int], judges: int) -> None:
     assert compute_flip_estimate(margin, shifts) == judges
+
+
+def test_no_challenger_is_said_to_be_likelier_the_best_than_the_leader() -> None:
+    scores = compute_scores(
+        authors=[(0,), (1,)], comparisons=[Comparison(judge=2, left=0, right=1, outcome=33_000)], seed=SEED
+    )
+    leader, second = (compute_p_bests(scores)[index] for index in scores.order)
+    assert leader < Q16 // 2
+    assert second == leader
 
 
 def test_odds_are_linear_between_knots_and_constant_beyond() -> None:
