@@ -65,13 +65,16 @@ def announce(serving: Serving, options: ServeOptions, *, as_json: bool) -> None:
             "schema": SERVE_SCHEMA,
             "base_url": base_url,
             "api_key": made_key,
+            "page": serving.make_page_url(),
             "network": serving.gateway.asker.swarm.network.network_id.hex(),
             "peers": options.ask.peers,
         }
         click.echo(json.dumps(value))
         return
+    click.echo(f"page      {serving.make_page_url()}")
     click.echo(f"base URL  {base_url}")
     click.echo(f"API key   {made_key or 'the one that was set'}")
+    echo_note("  the page's address lets one browser in, once; after that the page asks for the key")
     if serving.token_path is not None:
         echo_note(f"  the key is kept in {serving.token_path}")
     body = json.dumps({"model": SWARM, "messages": [{"role": "user", "content": "What is 7 times 12?"}]})

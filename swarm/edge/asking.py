@@ -76,6 +76,7 @@ class LocalAsker:
 
     `gold_secret` fixes the gold questions it asks of its own accord; whoever knows it knows their answers.
     `host` is the model that peers share, `meter` what stands before it; None where each has a process.
+    `log` is the event log of the peers who share this process.
     """
 
     options: AskOptions
@@ -90,6 +91,7 @@ class LocalAsker:
     past: Past = field(default_factory=Past)
     host: ModelHost | None = None
     meter: MeteredCalls | None = None
+    log: EventLog | None = None
 
     async def ask_gold(self) -> AskedGold:
         """Ask the next gold question, and learn from it who judges well."""
@@ -259,8 +261,8 @@ async def open_local_asker(
         note(f"judge {swarm.judge}")
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {pace.deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
-        secret = tagged_hash("local-gold", seed)
-        yield LocalAsker(options, swarm, paths, pace, client, elapsed, secret, host=model, meter=meter)
+        gold = tagged_hash("local-gold", seed)
+        yield LocalAsker(options, swarm, paths, pace, client, elapsed, gold, host=model, meter=meter, log=log)
 
 
 async def _prepare_model(

@@ -11,15 +11,19 @@ from consensus.errors import StoreError
 from swarm.gateway.bodies import JSON
 from swarm.gateway.chat import ChatEndpoint
 from swarm.gateway.errors import ApiError, ErrorKind, unavailable
-from swarm.gateway.guard import Door, Guard
+from swarm.gateway.events import EventsEndpoint
+from swarm.gateway.guard import PUBLIC_PATHS, Door, Guard, find_caller
 from swarm.gateway.keys import KeyStore
 from swarm.gateway.lookups import Endpoint, Lookups
 from swarm.gateway.openapi import make_openapi
+from swarm.gateway.page_files import read_page, send_page_file
 from swarm.gateway.quotas import Quotas
 from swarm.gateway.service import Gateway
+from swarm.gateway.sessions import Sessions
+from swarm.gateway.signing_in import SessionEndpoint
 
 
-def make_app(gateway: Gateway, *, door: Door, keys: KeyStore, quotas: Quotas) -> ASGIApp:
+def make_app(gateway: Gateway, *, door: Door, keys: KeyStore, quotas: Quotas, sessions: Sessions) -> ASGIApp:
     """Return the gateway as an ASGI application.
 
     Args:
@@ -27,6 +31,7 @@ def make_app(gateway: Gateway, *, door: Door, keys: KeyStore, quotas: Quotas) ->
         door: Who may come in.
         keys: Named keys.
         quotas: What these may use.
+        sessions: Browsers that were let in.
     """
     lookups = Lookups(gateway, make_openapi(gateway.limits))
     gets = {
@@ -42,6 +47,15 @@ def make_app(gateway: Gateway, *, door: Door, keys: KeyStore, quotas: Quotas) ->
     }
     routes = [Route(path, Endpoint(path, handler), methods=["GET"]) for path, handler in gets.items()]
     routes.append(Route(ChatEndpoint.route_name, ChatEndpoint(gateway, quotas), methods=["POST"]))
+    routes.append(Route(EventsEndpoint.route_name, EventsEndpoint(gateway), methods=["GET"]))
+
+    async def is_key(secret: str) -> bool:
+        return await find_caller(secret, door, keys) is not None
+
+    signing_in = SessionEndpoint(sessions, gateway.limits, is_key)
+    routes.append(Route(SessionEndpoint.route_name, signing_in, methods=["POST", "DELETE"]))
+    page = Endpoint("/page", send_page_file)
+    routes += [Route(path, page, methods=["GET"]) for path in read_page()]
     app = Starlette(
         routes=routes,
         exception_handlers={
@@ -52,7 +66,16 @@ def make_app(gateway: Gateway, *, door: Door, keys: KeyStore, quotas: Quotas) ->
         },
     )
     app.router.redirect_slashes = False
-    return Guard(app, door=door, keys=keys, limits=gateway.limits, metrics=gateway.metrics)
+    public = PUBLIC_PATHS | {SessionEndpoint.route_name} | read_page().keys()
+    return Guard(
+        app,
+        door=door,
+        keys=keys,
+        sessions=sessions,
+        public=public,
+        limits=gateway.limits,
+        metrics=gateway.metrics,
+    )
 
 
 async def on_api_error(_: Request, exc: Exception) -> Response:

@@ -15,11 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consensus.errors import StoreError
 from swarm.gateway.bodies import send_json, send_whole, too_large
+from swarm.gateway.cookies import get_own_origin, is_own_page, read_cookie
 from swarm.gateway.errors import ApiError, ErrorKind, unavailable
 from swarm.gateway.keys import OWNER, KeyLimits, KeyStore, is_same_secret
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.metrics import Metrics
 from swarm.gateway.quotas import Caller
+from swarm.gateway.sessions import Sessions
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 REQUEST_ID = "x-request-id"
@@ -51,16 +53,28 @@ class Guard:
         app: Gets what is let in; `scope["state"]["caller"]` is who asks.
         door: Who may come in.
         keys: Named keys.
+        sessions: Browsers that were let in.
+        public: Paths for which no key is needed.
         limits: Longest body.
         metrics: Counts.
     """
 
     def __init__(
-        self, app: ASGIApp, *, door: Door, keys: KeyStore, limits: GatewayLimits, metrics: Metrics
+        self,
+        app: ASGIApp,
+        *,
+        door: Door,
+        keys: KeyStore,
+        sessions: Sessions,
+        public: frozenset[str],
+        limits: GatewayLimits,
+        metrics: Metrics,
     ) -> None:
         self._app = app
         self._door = door
         self._keys = keys
+        self._sessions = sessions
+        self._public = public
         self._limits = limits
         self._metrics = metrics
 
@@ -108,7 +122,7 @@ class Guard:
                 code="host_not_allowed",
                 remedy="call it by its address, or start it with --allow-host",
             )
-        if origin is not None and not self._is_origin_allowed(scope, hosts[0], origin):
+        if origin is not None and not self._is_origin_allowed(scope, headers, origin):
             raise ApiError(
                 403,
                 ErrorKind.PERMISSION,
@@ -122,8 +136,8 @@ class Guard:
         if int(length) > self._limits.body_bytes_max:
             raise too_large(self._limits)
 
-    def _is_origin_allowed(self, scope: Scope, host: str, origin: str) -> bool:
-        return origin in self._door.origins or origin == f"{scope['scheme']}://{host}"
+    def _is_origin_allowed(self, scope: Scope, headers: Headers, origin: str) -> bool:
+        return origin in self._door.origins or origin == get_own_origin(scope, headers)
 
     async def _identify(self, scope: Scope, headers: Headers) -> Caller:
         """Return who asks; public paths need no key and see nothing of anybody's.
@@ -131,17 +145,18 @@ class Guard:
         Raises:
             ApiError: There is no key, or it is none.
         """
-        scheme, _, secret = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            if scope["path"] in PUBLIC_PATHS:
-                return Caller("-", "nobody", KeyLimits())
+        if scope["path"] in self._public:
+            return Caller("-", "nobody", KeyLimits())
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        secret = shown.strip() if scheme.lower() == "bearer" else ""
+        if not secret and is_own_page(scope, headers):
+            secret = self._sessions.find(read_cookie(headers)) or ""
+        if not secret:
             raise _unauthorised("there is no API key in the request")
-        if is_same_secret(secret.strip(), self._door.owner_digest):
-            return Caller(OWNER, "owner", KeyLimits())
-        key = await self._keys.find(secret.strip())
-        if key is None:
+        caller = await find_caller(secret, self._door, self._keys)
+        if caller is None:
             raise _unauthorised("the API key is not valid here")
-        return Caller(key.id, key.name, key.limits)
+        return caller
 
     def _mark(self, headers: MutableHeaders, request_id: str, origin: str | None) -> None:
         headers[REQUEST_ID] = request_id
@@ -153,6 +168,18 @@ class Guard:
             headers["access-control-expose-headers"] = EXPOSED
         if self._door.origins:
             headers["vary"] = "origin"
+
+
+async def find_caller(secret: str, door: Door, keys: KeyStore) -> Caller | None:
+    """Return whose key a secret is; None where it is nobody's.
+
+    Raises:
+        StoreError: Keys cannot be looked up.
+    """
+    if is_same_secret(secret, door.owner_digest):
+        return Caller(OWNER, "owner", KeyLimits())
+    key = await keys.find(secret)
+    return None if key is None else Caller(key.id, key.name, key.limits)
 
 
 def is_host_allowed(host: str, names: frozenset[str]) -> bool:

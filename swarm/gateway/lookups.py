@@ -13,6 +13,7 @@ from swarm.edge.report import create_report
 from swarm.gateway.answers import Origin, make_provenance
 from swarm.gateway.bodies import get_base_url, get_caller, send_json, send_whole
 from swarm.gateway.errors import bad_request, not_found
+from swarm.gateway.history import History, PastRound
 from swarm.gateway.metrics import CONTENT_TYPE
 from swarm.gateway.replies import (
     Health,
@@ -28,6 +29,8 @@ from swarm.gateway.rounds import ROUND_ID_BYTES, RoundRow
 from swarm.gateway.service import MODELS, Gateway
 
 PAGE_DEFAULT = 20
+SEARCH_CHARS_MAX = 1_000
+SHOWN_CHARS_MAX = 200  # of a question or answer in a list
 RECEIPT_TYPE = "application/octet-stream"
 ROLE_NAMES: dict[Role, RoleName] = {
     Role.SYSTEM: "system",
@@ -61,6 +64,7 @@ class Lookups:
     def __init__(self, gateway: Gateway, openapi: bytes) -> None:
         self._gateway = gateway
         self._openapi = openapi
+        self._history = History(gateway.rounds)
 
     async def list_models(self, _: Request, send: Send) -> None:
         """Send all models."""
@@ -79,19 +83,23 @@ class Lookups:
         most = self._gateway.limits.rounds_listed_max
         limit = read_whole(request, "limit", default=PAGE_DEFAULT, low=1, high=most)
         after = request.query_params.get("after")
-        page = await self._gateway.rounds.list(
+        search = request.query_params.get("search", "")
+        if len(search) > SEARCH_CHARS_MAX:
+            raise bad_request(f"got {len(search)} characters, expected {SEARCH_CHARS_MAX}", param="search")
+        page = await self._history.list(
             get_caller(request.scope).sees,
             after=None if after is None else read_round_id(after, param="after"),
             limit=limit,
+            search=search,
         )
         if page is None:
             raise not_found("round", str(after), code="round_not_found")
-        cards = [make_round_card(row, get_base_url(request)) for row in page.rows]
+        cards = [make_round_card(past, get_base_url(request)) for past in page.rounds]
         reply = RoundList(
             object="list",
             data=cards,
             first_id=cards[0].id if cards else None,
-            last_id=cards[-1].id if cards else None,
+            last_id=None if page.last_id is None else page.last_id.hex(),
             has_more=page.has_more,
         )
         await send_json(send, msgspec.json.encode(reply))
@@ -104,7 +112,7 @@ class Lookups:
         if verified is not None and verified.facts.round_id != row.round_id:
             verified = None
         base_url = get_base_url(request)
-        card = make_round_card(row, base_url)
+        card = make_round_card(PastRound(row, await self._history.summarise(row)), base_url)
         details = RoundDetails(
             **{name: getattr(card, name) for name in RoundCard.__struct_fields__},
             turns=None if verified is None else make_turns(verified),
@@ -174,8 +182,10 @@ class Lookups:
         )
 
 
-def make_round_card(row: RoundRow, base_url: str) -> RoundCard:
+def make_round_card(past: PastRound, base_url: str) -> RoundCard:
     """Return a round as it is listed."""
+    row, summary = past.row, past.summary
+    answer = None if summary is None else summary.answer
     return RoundCard(
         id=row.round_id.hex(),
         object="round",
@@ -187,6 +197,8 @@ def make_round_card(row: RoundRow, base_url: str) -> RoundCard:
         p_best=row.p_best,
         receipt_digest=None if row.digest is None else row.digest.hex(),
         receipt_url=None if row.digest is None else make_receipt_url(row, base_url),
+        question=None if summary is None else summary.question[:SHOWN_CHARS_MAX],
+        answer=None if answer is None else answer[:SHOWN_CHARS_MAX],
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from swarm.edge.report import Json
 from swarm.gateway.errors import ErrorReply
 from swarm.gateway.limits import GatewayLimits
+from swarm.gateway.lookups import SEARCH_CHARS_MAX
 from swarm.gateway.replies import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -80,6 +81,7 @@ def make_openapi(limits: GatewayLimits) -> bytes:
                     (400, 404, 503),
                 )
             },
+            "/v1/rounds/{round_id}/events": {"get": _describe_events()},
             "/healthz": {"get": _open(_get("get_health", "Whether the process answers.", _reply(Health)))},
             "/readyz": {"get": _open(_describe_readiness())},
             "/metrics": {
@@ -130,8 +132,27 @@ def _describe_rounds(limits: GatewayLimits) -> dict[str, Json]:
             "schema": {"type": "integer", "minimum": 1, "maximum": limits.rounds_listed_max},
         },
         {"name": "after", "in": "query", "schema": _ROUND_ID, "description": "`last_id` of the page before."},
+        {
+            "name": "search",
+            "in": "query",
+            "schema": {"type": "string", "maxLength": SEARCH_CHARS_MAX},
+            "description": "What question or answer must contain, whatever the case.",
+        },
     ]
     return _get("list_rounds", "Rounds, newest first.", _reply(RoundList), parameters, (400, 404, 503))
+
+
+def _describe_events() -> dict[str, Json]:
+    follow: Json = {
+        "name": "follow",
+        "in": "query",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+        "description": "Go on until the round has ended.",
+    }
+    lines: Json = {
+        "application/jsonl": {"schema": {"type": "string", "description": "Events, one object a line."}}
+    }
+    return _get("get_events", "What happened in a round.", lines, [_ROUND, follow], (400, 404, 503))
 
 
 def _describe_readiness() -> dict[str, Json]:

@@ -164,7 +164,10 @@ RoundStatus = Literal["running", "full", "partial", "failed", "unanswered", "can
 
 
 class RoundCard(Reply, frozen=True):
-    """A round as the gateway remembers it; times in seconds since 1970."""
+    """A round as the gateway remembers it; times in seconds since 1970.
+
+    `question` and `answer` are the beginnings of what its receipt says they are.
+    """
 
     id: str
     object: Literal["round"]
@@ -176,6 +179,8 @@ class RoundCard(Reply, frozen=True):
     p_best: float | None
     receipt_digest: str | None
     receipt_url: str | None
+    question: str | None
+    answer: str | None
 
 
 RoleName = Literal["system", "user", "assistant"]

@@ -27,6 +27,7 @@ from swarm.gateway.quotas import Quotas
 from swarm.gateway.rounds import RoundStore
 from swarm.gateway.server import Server
 from swarm.gateway.service import Gateway
+from swarm.gateway.sessions import Sessions
 
 TOKEN_BYTES_MAX = 1_024
 
@@ -63,6 +64,14 @@ class Serving:
     token_path: Path | None
     gateway: Gateway
     stopped: trio.Event
+    sessions: Sessions
+
+    def make_page_url(self) -> str:
+        """Return where the page is, with a code that lets one browser in once; the last one's is void.
+
+        The code stands behind `#`, so that no browser sends it to a server or names it as a referrer.
+        """
+        return f"{self.url}/#code={self.sessions.make_code(self.api_key)}"
 
     def stop(self) -> None:
         """Take no more questions; what is under way has `shutdown_s` to end."""
@@ -121,15 +130,16 @@ async def open_serving(
             asker=asker, hub=hub, rounds=rounds, metrics=metrics, limits=options.limits, get_ms=get_wall_ms
         )
         door = Door(owner_digest=digest_secret(secret), hosts=options.hosts, origins=options.origins)
-        quotas = Quotas(keys, get_s=time.monotonic, get_ms=get_wall_ms)
-        server = Server(make_app(gateway, door=door, keys=keys, quotas=quotas), options.limits)
+        quotas, sessions = Quotas(keys, get_s=time.monotonic, get_ms=get_wall_ms), Sessions(time.monotonic)
+        app = make_app(gateway, door=door, keys=keys, quotas=quotas, sessions=sessions)
+        server = Server(app, options.limits)
         watch(metrics, gateway, server)
         nursery = await stack.enter_async_context(trio.open_nursery())
         port = await nursery.start(
             partial(server.run, options.host, options.port, stopped=stopped, drain=gateway.cancel_all)
         )
 
-        serving = Serving(make_url(options.host, port), secret, token_path, gateway, stopped)
+        serving = Serving(make_url(options.host, port), secret, token_path, gateway, stopped, sessions)
         yield serving
         serving.stop()
 

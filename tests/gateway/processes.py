@@ -23,6 +23,7 @@ class Served:
     process: subprocess.Popen[bytes]
     base_url: str
     api_key: str
+    page: str
 
     @property
     def url(self) -> str:
@@ -57,7 +58,8 @@ def serve(directory: Path, *args: str, **env: str) -> Iterator[Served]:
             assert line, (directory / "stderr").read_text()
             said = json.loads(line)
             assert said["schema"] == "peerage.serve/1"
-            yield Served(process, said["base_url"], said["api_key"] or env["PEERAGE_API_KEY"])
+            key = said["api_key"] or env["PEERAGE_API_KEY"]
+            yield Served(process, said["base_url"], key, said["page"])
         finally:
             process.kill()
             process.communicate()

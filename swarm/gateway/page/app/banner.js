@@ -1,0 +1,84 @@
+/** What stands above every answer: how whole it is, and who is missing. It never looks better than it is. */
+
+import { make } from "./dom.js";
+import { count, joinWords, letter, listSeats } from "./words.js";
+
+/** @typedef {{ kind: "full" | "partial" | "failed" | "running" | "alone", title: string, text: string }} Banner */
+
+const SIGNS = { full: "✓", partial: "◐", failed: "✗", running: "…", alone: "–" };
+const STEP_NAMES = ["the answers", "the first ballots", "the second ballots", "the third ballots"];
+
+/** Return a banner as an element. */
+export function makeBanner({ kind, title, text }) {
+  return make("div", { class: `banner is-${kind}` },
+    make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[kind]),
+    make("p", {}, make("strong", {}, title), " ", text));
+}
+
+/**
+ * Say how whole a verified round is.
+ * @param {import("../verifier/report.js").Report} report
+ * @returns {Banner}
+ */
+export function describeReport(report) {
+  const { status, seats, quorum, missing, isUnanimous } = report;
+  const agreed = isUnanimous ? " All gave the same answer, so nothing was ranked." : "";
+  if (status === "full") {
+    const text = `All ${seats.length} seats took part; a quorum of ${quorum} certified the result.${agreed}`;
+    return { kind: "full", title: "Full.", text };
+  }
+  const gone = new Set(missing.map(({ seat }) => seat));
+  const lack = `${gone.size} of ${count(seats.length, "seat")} missing: ${listMissing(missing)}.`;
+  if (status === "partial") {
+    const text = `${lack} A quorum of ${quorum} certified what is left, which need not be a fair sample.${agreed}`;
+    return { kind: "partial", title: "Partial.", text };
+  }
+  const text = `${lack} Too few seats took part, and no answer was chosen.`;
+  return { kind: "failed", title: "Failed.", text };
+}
+
+function listMissing(missing) {
+  const bySeat = new Map();
+  for (const { seat, step } of missing) bySeat.set(seat, [...(bySeat.get(seat) ?? []), step]);
+  const each = [...bySeat].map(([seat, steps]) => {
+    const from = joinWords(steps.map((step) => STEP_NAMES[step] ?? `step ${step}`));
+    return `${letter(seat)} from ${from}`;
+  });
+  return joinWords(each);
+}
+
+/** Say that a file is not to be believed, and which rule says so. */
+export function describeRefusal({ number, name, detail }) {
+  const text = `Check ${number}, ${name}: ${detail}. Nothing in this file is shown, because nothing in it is proven.`;
+  return { kind: "failed", title: "This receipt does not hold.", text };
+}
+
+/**
+ * Say how far a round is that has not ended, or has not ended yet at the moment shown.
+ * @param {import("./story.js").Story | null} story
+ * @returns {Banner}
+ */
+export function describeStory(story) {
+  if (story === null || story.seats.length === 0) {
+    return { kind: "running", title: "Asked.", text: "No peer has taken the question yet." };
+  }
+  const { seats, steps, quorum } = story;
+  if (story.status !== "running") return describeEnd(story);
+  const written = seats.filter(({ tokens }) => tokens !== null).length;
+  if (steps.length === 0) {
+    const text = `${written} of ${seats.length} peers have answered; answers stay sealed until they are in. Quorum ${quorum}.`;
+    return { kind: "running", title: "Peers are answering.", text };
+  }
+  const missing = steps.at(-1).missing;
+  const lack = missing.length ? ` Missing so far: ${listSeats(missing)}.` : "";
+  const text = `${count(steps[0].classes.length, "different answer")} revealed; ballots of step ${steps.length} are being cast.${lack}`;
+  return { kind: "running", title: "Peers are judging.", text };
+}
+
+function describeEnd({ status, seats, steps, quorum }) {
+  const gone = [...new Set(steps.flatMap(({ missing }) => missing))];
+  const lack = gone.length ? ` Missing: ${listSeats(gone)}.` : ` All ${seats.length} seats took part.`;
+  const title = `${status[0].toUpperCase()}${status.slice(1)}.`;
+  const text = `By the event log; a receipt would prove it. Quorum ${quorum}.${lack}`;
+  return { kind: status, title, text };
+}
