@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.types import Send
 
 from swarm.gateway.bodies import send_whole
+from swarm.gateway.one_file import FOLDER, make_shell
 
-FOLDER = Path(__file__).with_name("page")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -27,6 +26,9 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
 }
+
+
+SHELL = "/one-file.html"  # sent as text: it is for saving, not for opening here
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def read_page() -> Mapping[str, PageFile]:
             name = path.relative_to(FOLDER).as_posix()
             shown = "/" if name == "index.html" else f"/{name}"
             files[shown] = PageFile(TYPES[path.suffix], path.read_bytes())
-    return files
+    return files | {SHELL: PageFile("text/plain; charset=utf-8", make_shell())}
 
 
 async def send_page_file(request: Request, send: Send) -> None:

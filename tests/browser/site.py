@@ -46,8 +46,8 @@ def read_site() -> dict[str, Served]:
 
 
 @contextmanager
-def serve(site: Mapping[str, Served]) -> Iterator[str]:
-    """Serve a site on a port of this machine; yields its address."""
+def serve(site: Mapping[str, Served], policy: str = POLICY) -> Iterator[str]:
+    """Serve a site on a port of this machine, under a policy; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
         """Answers from the site, and nothing else."""
@@ -58,7 +58,7 @@ def serve(site: Mapping[str, Served]) -> Iterator[str]:
             sent = found or Served("text/plain", b"no such file")
             self.send_header("Content-Type", sent.content_type)
             self.send_header("Content-Length", str(len(sent.data)))
-            self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("Content-Security-Policy", policy)
             self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
             self.wfile.write(sent.data)

@@ -37,7 +37,7 @@ function listFacts({ pBest, flipEstimate, isUnanimous }, winner, second) {
     const errors = second.lead > 0 ? `, ${second.lead.toFixed(1)} standard errors` : "";
     facts.push(`leads ${nameClass(second.authors)} by ${lead} nats${errors}`);
   }
-  facts.push(flipEstimate === 0 ? "no removal of judges changes it" : `without ${count(flipEstimate, "judge")} it would change`);
+  facts.push(flipEstimate === 0 ? "no removal of judges changes it" : `removing ${count(flipEstimate, "judge")} would change it`);
   return facts;
 }
 

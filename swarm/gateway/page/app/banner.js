@@ -21,14 +21,14 @@ export function makeBanner({ kind, title, text }) {
  * @returns {Banner}
  */
 export function describeReport(report) {
-  const { status, seats, quorum, missing, isUnanimous } = report;
+  const { status, seats, quorum, missing, isUnanimous, steps } = report;
   const agreed = isUnanimous ? " All gave the same answer, so nothing was ranked." : "";
   if (status === "full") {
     const text = `All ${seats.length} seats took part; a quorum of ${quorum} certified the result.${agreed}`;
     return { kind: "full", title: "Full.", text };
   }
   const gone = new Set(missing.map(({ seat }) => seat));
-  const lack = `${gone.size} of ${count(seats.length, "seat")} missing: ${listMissing(missing)}.`;
+  const lack = `${gone.size} of ${count(seats.length, "seat")} missing: ${listMissing(missing, steps.length - 1)}.`;
   if (status === "partial") {
     const text = `${lack} A quorum of ${quorum} certified what is left, which need not be a fair sample.${agreed}`;
     return { kind: "partial", title: "Partial.", text };
@@ -37,12 +37,14 @@ export function describeReport(report) {
   return { kind: "failed", title: "Failed.", text };
 }
 
-function listMissing(missing) {
+function listMissing(missing, last) {
   const bySeat = new Map();
   for (const { seat, step } of missing) bySeat.set(seat, [...(bySeat.get(seat) ?? []), step]);
   const each = [...bySeat].map(([seat, steps]) => {
-    const from = joinWords(steps.map((step) => STEP_NAMES[step] ?? `step ${step}`));
-    return `${letter(seat)} from ${from}`;
+    const isToTheEnd = steps.length > 1 && steps.length === last - steps[0] + 1;
+    const named = isToTheEnd ? steps.slice(0, 1) : steps;
+    const from = joinWords(named.map((step) => STEP_NAMES[step] ?? `step ${step}`));
+    return `${letter(seat)} from ${from}${isToTheEnd ? " on" : ""}`;
   });
   return joinWords(each);
 }

@@ -21,20 +21,24 @@ export function showChecks(pane, { verdict, bytes, trust }, { save, savePage }) 
   const flip = make("button", { type: "button", "aria-pressed": "false" }, "Change one byte");
   flip.addEventListener("click", () => toggleFlip(flip, list, { verdict, bytes, trust }));
   put(pane, list,
-    make("p", { class: "proves" }, "This proves who signed and how the winner was computed, not that the answer is true."),
+    verdict.isConsistent
+      ? make("p", { class: "proves" }, "This proves who signed and how the winner was computed, not that the answer is true.")
+      : null,
     make("div", { class: "row" },
       make("button", { type: "button", onclick: save }, "Save receipt"),
       savePage && verdict.isConsistent ? make("button", { type: "button", onclick: savePage }, "Save as a page") : null,
-      flip),
+      verdict.isConsistent ? flip : null),
     verdict.report === null ? null : makeDigests(verdict.report, bytes));
 }
 
 function makeList({ checks, isConsistent, isTrusted, failedStep }) {
-  const word = isConsistent
-    ? (isTrusted ? "Consistent, and of the network you trust." : "Consistent. Whose keys these are, nobody has said.")
-    : `Not consistent: check ${failedStep} failed.`;
+  const word = isConsistent ? "Consistent" : `Not consistent: check ${failedStep} failed.`;
+  const trusted = isTrusted ? ", and of the network you trust." : ".";
   return [
-    make("p", { class: isConsistent ? "verdict is-ok" : "verdict is-failed" }, word),
+    make("p", { class: isConsistent ? "verdict is-ok" : "verdict is-failed" }, word, isConsistent ? trusted : null),
+    isConsistent && !isTrusted
+      ? make("p", { class: "muted small" }, "Not trusted yet: its keys are self-declared. Open the network's .genesis file to name it.")
+      : null,
     make("ol", { class: "checks" }, checks.map(({ name, outcome, detail }) =>
       make("li", { class: `check is-${outcome.replace(" ", "-")}` },
         make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[outcome]),

@@ -87,6 +87,20 @@ function parse(line) {
   }
 }
 
+const SLOT = '"receipt"></';
+
+/** Return the bytes that a file of one round holds; null where this page is no such file. */
+export function readHeld() {
+  const held = document.getElementById("receipt");
+  return held === null ? null : Uint8Array.from(atob(held.textContent.trim()), (character) => character.charCodeAt(0));
+}
+
+/** Put a receipt into the page's one file. */
+export function fillShell(shell, bytes) {
+  const text = btoa(bytes.reduce((said, byte) => said + String.fromCharCode(byte), ""));
+  return shell.replace(`id=${SLOT}`, () => `id=${SLOT.replace("<", `${text}<`)}`);
+}
+
 /** Have the browser save some data under a name. */
 export function saveAs(name, type, data) {
   const url = URL.createObjectURL(new Blob([data], { type }));

@@ -3,12 +3,12 @@
 import { verifyReceipt } from "../verifier/verify.js";
 import { showAlone } from "./answer.js";
 import { askQuestion, readEvents, readReceipt } from "./asking.js";
-import { isRoundEvent, readFiles, saveAs } from "./files.js";
+import { fillShell, isRoundEvent, readFiles, readHeld, saveAs } from "./files.js";
 import { get, make, put } from "./dom.js";
 import { startHistory } from "./history.js";
 import { endReplay, offerReplay } from "./replay.js";
 import { createView, readTurns, showRound } from "./round.js";
-import { Refused, getReadiness, getRound, listModels, signIn, signOut } from "./server.js";
+import { Refused, getReadiness, getRound, getShell, listModels, signIn, signOut } from "./server.js";
 import { makeEvents } from "./story.js";
 import { count } from "./words.js";
 
@@ -34,9 +34,21 @@ function notice(error = null) {
 }
 
 const actions = {
-  save: () => saveAs(`${(view.id ?? "round").slice(0, 16)}.receipt`, "application/octet-stream", view.bytes),
-  savePage: null,
+  save: () => saveAs(`${nameFile()}.receipt`, "application/octet-stream", view.bytes),
+  savePage: readHeld() === null ? savePage : null,
 };
+
+function nameFile() {
+  return (view.verdict?.report?.round ?? "round").slice(0, 16);
+}
+
+async function savePage() {
+  try {
+    saveAs(`${nameFile()}.html`, "text/html", fillShell(await getShell(), view.bytes));
+  } catch (error) {
+    notice(error);
+  }
+}
 
 function show() {
   showRound(view, actions);
@@ -253,7 +265,20 @@ async function onSignIn(event) {
   }
 }
 
+/** Show the round that this file holds; there is no gateway to ask. */
+function startAlone(bytes) {
+  get("open-history").hidden = true;
+  lookAt({});
+  takeReceipt(bytes);
+  showEnded();
+}
+
 async function start() {
+  const held = readHeld();
+  if (held !== null) {
+    startAlone(held);
+    return;
+  }
   const words = new URLSearchParams(location.hash.slice(1));
   const code = words.get("code");
   if (code !== null) history.replaceState(null, "", "/"); // a code is nobody's bookmark

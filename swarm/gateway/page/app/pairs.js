@@ -86,14 +86,21 @@ function toggleVotes(button, details, names, votes) {
   put(details, isOpen ? null : makeVotes(names, votes));
 }
 
+/** Return a table with a line for each judge and step: what it said in either order. */
 function makeVotes(names, votes) {
-  const sorted = [...votes].sort((a, b) => a.step - b.step || a.judge - b.judge || Number(b.isFirst) - Number(a.isFirst));
-  const rows = sorted.map(({ step, judge, outcome, isFirst }) => make("tr", {},
-    make("th", { scope: "row" }, letter(judge)), make("td", { class: "num" }, step),
-    make("td", {}, isFirst ? "first" : "second"), make("td", { class: "num" }, share(outcome))));
+  const lines = new Map();
+  for (const { step, judge, outcome, isFirst } of votes) {
+    const line = lines.get(`${step} ${judge}`) ?? { step, judge, first: null, second: null };
+    lines.set(`${step} ${judge}`, { ...line, [isFirst ? "first" : "second"]: outcome });
+  }
+  const sorted = [...lines.values()].sort((a, b) => a.step - b.step || a.judge - b.judge);
+  const show = (outcome) => make("td", { class: "num" }, outcome === null ? "–" : share(outcome));
+  const rows = sorted.map(({ step, judge, first, second }) => make("tr", {},
+    make("th", { scope: "row" }, letter(judge)), make("td", { class: "num" }, step), show(first), show(second)));
+  const heads = ["Judge", "Step", "Shown first", "Shown second"];
   return make("table", {},
     make("caption", {}, `${names}: ${count(votes.length, "vote")}`),
-    make("thead", {}, make("tr", {}, ["Judge", "Step", "Shown", "P(better)"].map((name, place) =>
-      make("th", { scope: "col", class: place % 2 ? "num" : null }, name)))),
+    make("thead", {}, make("tr", {}, heads.map((name, place) =>
+      make("th", { scope: "col", class: place ? "num" : null }, name)))),
     make("tbody", {}, rows));
 }

@@ -4,9 +4,8 @@ import { draw, make, put } from "./dom.js";
 import { excerpt, nameClass, share, signed } from "./words.js";
 
 const Z_95 = 1.96;
-const WIDTH = 240;
-const HEIGHT = 22;
-const MARGIN = 8;
+const HEIGHT = 22; // pixels
+const MARGIN = 3; // percent of the width, as all that is drawn across
 
 /**
  * Show the ranking.
@@ -44,7 +43,7 @@ function makeScale(rows) {
   const low = Math.min(0, ...rows.map(({ strength }, place) => strength - reach[place]));
   const high = Math.max(0, ...rows.map(({ strength }, place) => strength + reach[place]));
   const span = high - low || 1;
-  return (value) => MARGIN + ((value - low) / span) * (WIDTH - 2 * MARGIN);
+  return (value) => `${(MARGIN + ((value - low) / span) * (100 - 2 * MARGIN)).toFixed(2)}%`;
 }
 
 function drawRow({ strength, error }, scale, isLeader) {
@@ -57,5 +56,5 @@ function drawRow({ strength, error }, scale, isLeader) {
     parts.push(line("whisker", low, middle - 4, low, middle + 4), line("whisker", high, middle - 4, high, middle + 4));
   }
   parts.push(draw("circle", { class: isLeader ? "dot is-leader" : "dot", cx: scale(strength), cy: middle, r: isLeader ? 6 : 5 }));
-  return draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true", focusable: "false" }, parts);
+  return draw("svg", { height: HEIGHT, "aria-hidden": "true", focusable: "false" }, parts);
 }

@@ -59,9 +59,10 @@ export function showRound(view, actions, moment = null) {
   get("round").hidden = false;
   get("panes").classList.toggle("is-refused", isRefused);
   showBanner(view, shown);
-  showQuestion(view.turns);
+  showQuestion(view.turns, isRefused ? "A receipt that does not hold" : "A round without its receipt");
   showAnswer(get("answer"), shown);
   get("panes").hidden = story.seats.length === 0 && view.verdict === null;
+  for (const id of ["seats", "pairs", "ranking"]) get(id).hidden = isRefused;
   if (!isRefused) {
     showSeats(get("seats").lastElementChild, shown);
     showPairs(get("pairs").lastElementChild, shown);
@@ -106,8 +107,8 @@ function showBanner(view, { report, isClosed, story }) {
   if (place.innerText !== element.innerText || place.firstChild?.className !== element.className) put(place, element);
 }
 
-function showQuestion(turns) {
-  const asked = turns.at(-1)?.text ?? "A round without its receipt";
+function showQuestion(turns, otherwise) {
+  const asked = turns.at(-1)?.text ?? otherwise;
   const [head, rest] = asked.length > 220 || asked.includes("\n") ? [excerpt(asked, 160), asked] : [asked, null];
   put(get("asked"), head);
   const before = turns.slice(0, -1);

@@ -68,6 +68,11 @@ export async function getReceipt(id) {
   return new Uint8Array(await (await call(`/v1/rounds/${id}/receipt`)).arrayBuffer());
 }
 
+/** Return the page as one file, with a place for a receipt. */
+export async function getShell() {
+  return (await call("/one-file.html")).text();
+}
+
 /** Yield a round's events; of one under way also those to come. */
 export async function* followEvents(id, signal) {
   yield* readObjects(await call(`/v1/rounds/${id}/events?follow=true`, { signal }));
