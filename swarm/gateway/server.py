@@ -2,23 +2,29 @@
 
 hypercorn's own `serve` has no bound on connections and waits for ever on a reader that stalls (it shields its
 writes from cancellation), so connections are accepted here and handed over behind a stream with a deadline.
+Only HTTP/1.1 is spoken: what hypercorn raises on a bad upgrade to HTTP/2 would end the server, and HTTP/2 has
+ways to keep a connection open at no cost.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consensus.errors import ConfigError
 from swarm.gateway.limits import GatewayLimits
 
+LOG = logging.getLogger(__name__)
 BACKLOG = 128
 ERRORS_LOGGED = "ERROR"
 LAST_WORDS_S = 1.0  # for the errors that end streams when the server goes down
@@ -59,6 +65,64 @@ class PatientStream:
         await self._stream.aclose()
 
 
+class Http1Protocol(H11Protocol):
+    """hypercorn's HTTP/1.1, which stays that: a wish to change to HTTP/2 may be ignored (RFC 9110, 7.8)."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Change to nothing."""
+
+
+class Connection(TCPServer):
+    """One connection, as hypercorn runs it, in HTTP/1.1 only."""
+
+    async def _read_data(self) -> None:
+        made = self.protocol
+        made.protocol = Http1Protocol(
+            made.app,
+            made.config,
+            made.context,
+            made.task_group,
+            made.state,
+            made.ssl,
+            made.client,
+            made.server,
+            made.send,
+        )
+        await super()._read_data()
+
+
+class Drained:
+    """An application whose requests are read to their end even where it answers without reading them.
+
+    hypercorn waits until the last piece of a body is taken before it lets go of a connection, also of one
+    that has had its answer.
+
+    Args:
+        app: ASGI.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        async with trio.open_nursery() as nursery:
+
+            async def send_last(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body", False):
+                    nursery.start_soon(drain, receive)
+                await send(message)
+
+            await self._app(scope, receive, send_last)
+            nursery.cancel_scope.cancel()
+
+
+async def drain(receive: Receive) -> None:
+    """Read what a client still sends, to nobody's use, until it has gone or its request is over."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class Server:
     """Serves an application on one address.
 
@@ -68,7 +132,7 @@ class Server:
     """
 
     def __init__(self, app: ASGIApp, limits: GatewayLimits) -> None:
-        self._app = ASGIWrapper(cast(ASGIFramework, app))
+        self._app = ASGIWrapper(cast(ASGIFramework, Drained(app)))
         self._limits = limits
         self._config = make_config(limits)
         self._context = WorkerContext(None)
@@ -137,7 +201,9 @@ class Server:
             PatientStream(stream, send_s_max=self._limits.send_s_max),
         )
         try:
-            await TCPServer(self._app, self._config, self._context, ConnectionState({}), patient)
+            await Connection(self._app, self._config, self._context, ConnectionState({}), patient)
+        except* Exception:  # of ours or of hypercorn's: it is this connection's end, not the server's
+            LOG.exception("a connection ended in an error")
         finally:
             self.connections -= 1
             if not self.connections:

@@ -234,3 +234,23 @@ def test_a_websocket_and_another_http_are_turned_away(up: Up) -> None:
     client.socket.sendall(head.encode())
     assert client.read_until(b"\r\n").split(b" ")[1] in (b"400", b"403")
     assert up.ask().status_code == 200
+
+
+@pytest.mark.parametrize("settings", [b"A", b"!!!!", b"AAAA", b"AAMAAABkAAQAAP__", b""])
+def test_a_wish_for_http_2_is_ignored(up: Up, settings: bytes) -> None:
+    client = up.open_raw()
+    head = (
+        f"GET /healthz HTTP/1.1\r\nHost: {client.host}\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        "Upgrade: h2c\r\nHTTP2-Settings: "
+    )
+    client.socket.sendall(head.encode() + settings + b"\r\n\r\n")
+    seen = client.read_until(b'"status":"ok"')
+    assert seen.startswith(b"HTTP/1.1 200 ")
+    assert up.ask().status_code == 200
+
+
+def test_http_2_without_asking_is_refused(up: Up) -> None:
+    client = up.open_raw()
+    client.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
+    assert client.read_all().startswith(b"HTTP/1.1 ")
+    assert up.ask().status_code == 200

@@ -208,3 +208,31 @@ def test_a_body_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
         seen = client.read_all()
         assert seen.splitlines()[0].startswith(b"HTTP/1.1 408")
         assert b'"code":"too_slow"' in seen
+
+
+def wait_connections(up: Up, wanted: int) -> None:
+    """Wait until so many connections are open, with the one that asks."""
+    changed = threading.Event()
+    line = f"peerage_connections {wanted}.0"
+    for _ in range(400):
+        if line in up.open_http().get("/metrics").text.splitlines():
+            return
+        changed.wait(0.01)
+    raise AssertionError(f"expected {wanted} connections, got {up.open_http().get('/metrics').text}")
+
+
+@pytest.mark.parametrize("path", ["GET /v1/rounds", "POST /v1/chat/completions"])
+@pytest.mark.parametrize("key", [KEY, f"pk_0123456789ab_{'A' * 43}"])
+def test_a_body_that_nobody_reads_holds_no_connection(tmp_path: Path, path: str, key: str) -> None:
+    """Whether it is answered or refused before it was read, in however many pieces it comes."""
+    with open_gateway(tmp_path) as up:
+        for _ in range(3):
+            client = up.open_raw()
+            head = (
+                f"{path} HTTP/1.1\r\nHost: {client.host}\r\nAuthorization: Bearer {key}\r\n"
+                "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            client.socket.sendall(head.encode() + b"1\r\na\r\n" * 3_000)
+            assert client.read_until(b"\r\n").startswith(b"HTTP/1.1 ")
+            assert is_cut_off(client)
+        wait_connections(up, 1)
