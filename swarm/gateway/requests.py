@@ -298,7 +298,12 @@ def _explain(message: str) -> ApiError:
 
 def _check_harmless(name: str, value: msgspec.Raw, allowed: tuple[object, ...], *, where: str = "") -> None:
     """Refuse a field that asks for something; null and the values that ask for nothing pass."""
-    got = msgspec.json.decode(value)
+    try:
+        got = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:  # what was not looked at may not be readable
+        raise bad_request(
+            f"the value of {name} cannot be read", param=f"{where}{name}", code="invalid_json"
+        ) from exc
     if got is None or any(got == fine and type(got) is type(fine) for fine in allowed):
         return
     raise bad_request(

@@ -68,6 +68,15 @@ def test_no_bytes_make_the_reader_stumble(body: bytes) -> None:
     json.loads(refused.value.encode())
 
 
+@pytest.mark.parametrize("value", [b"1e999", b'{"a":-1e999}', b"1" * 5_000, b'"\xff"'])
+@pytest.mark.parametrize("name", ["tools", "top_p", "response_format"])
+def test_a_value_that_cannot_be_read_is_refused_by_name(name: str, value: bytes) -> None:
+    body = b'{"model":"swarm","messages":[{"role":"user","content":"x"}],"%s":%s}' % (name.encode(), value)
+    with pytest.raises(ApiError) as refused:
+        read_order(body, HeaderOptions())
+    assert (refused.value.status, refused.value.param) == (400, name)
+
+
 @given(st.sampled_from(ChatRequest.__struct_fields__), JSON)
 def test_no_value_of_any_field_makes_the_reader_stumble(name: str, value: object) -> None:
     refusal = find_refusal(name, value)
