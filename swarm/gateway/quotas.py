@@ -60,6 +60,7 @@ class Quotas:
         self._get_ms = get_ms
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._held: dict[str, int] = {}
+        self._booking = trio.Lock()  # tokens pass from held to spent: nobody may look in between
 
     @asynccontextmanager
     async def hold(self, caller: Caller, tokens_max: int) -> AsyncIterator[Hold]:
@@ -76,21 +77,28 @@ class Quotas:
         if caller.id == OWNER:
             yield Hold({})
             return
-        spent = await self._keys.get_spent(caller.id, now_ms=self._get_ms())
-        held = self._held.get(caller.id, 0)
-        self._check_tokens(caller.limits, spent, held + tokens_max)
-        headers = self._take_request(caller)
-        headers |= self._describe_tokens(caller.limits, spent, held + tokens_max)
-        self._held[caller.id] = held + tokens_max
+        async with self._booking:
+            spent = await self._keys.get_spent(caller.id, now_ms=self._get_ms())
+            held = self._held.get(caller.id, 0)
+            self._check_tokens(caller.limits, spent, held + tokens_max)
+            headers = self._take_request(caller)
+            headers |= self._describe_tokens(caller.limits, spent, held + tokens_max)
+            self._held[caller.id] = held + tokens_max
         hold = Hold(headers)
         try:
             yield hold
         finally:
-            self._held[caller.id] -= tokens_max
-            if not self._held[caller.id]:
-                del self._held[caller.id]
             with trio.CancelScope(shield=True):  # a client that leaves has still had its tokens
-                await self._keys.note_spent(caller.id, tokens=hold.used, now_ms=self._get_ms())
+                async with self._booking:
+                    try:
+                        await self._keys.note_spent(caller.id, tokens=hold.used, now_ms=self._get_ms())
+                    finally:
+                        self._release(caller.id, tokens_max)
+
+    def _release(self, key_id: str, tokens: int) -> None:
+        self._held[key_id] -= tokens
+        if not self._held[key_id]:
+            del self._held[key_id]
 
     def _take_request(self, caller: Caller) -> dict[str, str]:
         per_minute = caller.limits.requests_per_minute

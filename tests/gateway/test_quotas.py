@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from swarm.gateway.admission import Admission
 from swarm.gateway.database import Database
 from swarm.gateway.errors import ApiError
-from swarm.gateway.keys import DAY_MS, OWNER, KeyLimits, KeyStore
+from swarm.gateway.keys import DAY_MS, OWNER, KeyLimits, KeyStore, Spent
 from swarm.gateway.quotas import Caller, Quotas
 
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
@@ -134,6 +135,47 @@ def test_a_request_that_is_given_up_still_counts(bench: Bench) -> None:
         assert (spent.tokens, spent.requests) == (25, 1)
 
     trio.run(main)
+
+
+def test_what_one_has_spent_is_not_free_for_another_that_comes_as_it_ends(tmp_path: Path) -> None:
+    """The second one looks before the first one's tokens are booked, and decides after they are let go."""
+    limits, clock = KeyLimits(tokens_in_all=100), Clock()
+    caller = Caller("k", "k", limits)
+    looked, go_on = trio.Event(), trio.Event()
+    refused: list[ApiError] = []
+
+    class SlowKeys(KeyStore):
+        looks = 0
+
+        async def get_spent(self, key_id: str, *, now_ms: int) -> Spent:
+            spent = await super().get_spent(key_id, now_ms=now_ms)
+            self.looks += 1
+            if self.looks == 2:
+                looked.set()
+                await go_on.wait()
+            return spent
+
+    async def main(quotas: Quotas) -> None:
+        async def ask_second() -> None:
+            try:
+                async with quotas.hold(caller, 60):
+                    pass
+            except ApiError as exc:
+                refused.append(exc)
+
+        first = AsyncExitStack()
+        (await first.enter_async_context(quotas.hold(caller, 60))).used = 60
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask_second)
+            await looked.wait()
+            nursery.start_soon(first.aclose)
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
+
+    with Database(tmp_path / "gateway.sqlite3") as database:
+        keys = SlowKeys(database)
+        trio.run(main, Quotas(keys, get_s=clock.get_s, get_ms=clock.get_ms))
+    assert [error.code for error in refused] == ["insufficient_quota"]
 
 
 def test_the_owner_has_no_limits_and_leaves_no_trace(bench: Bench) -> None:
