@@ -61,18 +61,19 @@ class EventWriter:
         events: trio.MemoryReceiveChannel[ProgressEvent],
         encode: Callable[[ProgressEvent], bytes],
     ) -> None:
-        """Send progress until the channel ends, and a heartbeat whenever none comes for long."""
+        """Send progress until the channel ends, and a heartbeat whenever nothing was sent for long."""
+        wrote_at = trio.current_time()
         while True:
             event = None
-            with trio.move_on_after(self._heartbeat_s) as quiet:
+            with trio.move_on_at(wrote_at + self._heartbeat_s) as quiet:
                 try:
                     event = await events.receive()
                 except trio.EndOfChannel:
                     return
-            if quiet.cancelled_caught or event is None:
-                await self.write(HEARTBEAT)
-            elif data := encode(event):
+            data = HEARTBEAT if quiet.cancelled_caught or event is None else encode(event)
+            if data:
                 await self.write(data)
+                wrote_at = trio.current_time()
 
     async def end(self) -> None:
         """Say that nothing follows."""
