@@ -126,6 +126,8 @@ async def open_serving(
         asker = await stack.enter_async_context(
             open_local_asker(options.ask, paths=paths, note=note, on_progress=hub.on_progress)
         )
+        # The same --seed gives the same keys: no question of this run may be one of an earlier run's.
+        asker.counter = get_wall_ms()
         gateway = Gateway(
             asker=asker, hub=hub, rounds=rounds, metrics=metrics, limits=options.limits, get_ms=get_wall_ms
         )

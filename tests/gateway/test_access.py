@@ -164,6 +164,18 @@ def test_the_same_seed_under_another_key_is_another_round(up: Up, directory: Pat
         assert [one["status"] for one in up.open_http(key).get("/v1/rounds").json()["data"]] == ["full"]
 
 
+def test_a_swarm_of_the_same_seed_gives_no_round_twice(tmp_path: Path) -> None:
+    """Not the first question of one run to whoever asks the same first in the next."""
+    keys = (make_key(tmp_path, "erin"), make_key(tmp_path, "frank"))
+    for key in keys:
+        with open_gateway(tmp_path, seed="the same") as up:
+            asked = up.ask(key=key, swarm={"provenance": True}).json()["swarm"]
+            own = up.open_http(key).get("/v1/rounds").json()["data"]
+            assert [one["receipt_digest"] for one in own] == [asked["receipt_digest"]]
+    with open_gateway(tmp_path, seed="the same") as up:
+        assert len({one["id"] for one in up.open_http().get("/v1/rounds").json()["data"]}) == 2
+
+
 def test_a_key_s_questions_a_minute_are_counted(up: Up, directory: Path) -> None:
     key = make_key(directory, "hasty", requests_per_minute=2)
     first, second, third = (up.ask(key=key) for _ in range(3))
