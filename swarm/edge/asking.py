@@ -154,14 +154,15 @@ class LocalAsker:
             return Asked(None, None, result.reason, elapsed, self.swarm.judge, prompt_tokens)
         assert result.verdict.round is not None, "only verified receipts are answers"
         report = create_report(result.verdict.round)
-        if self.options.keeps_standing:
-            with suppress(LimitExceeded):  # a standing that fits no message: the one before stays
-                self.past.add(result.verdict.round, result.receipt, truth)
         path = receipt_path or self.paths.receipts / f"{report.round_id.hex()[:16]}.receipt"
         try:
-            await trio.to_thread.run_sync(write_private_file, path, result.receipt)
+            with trio.CancelScope(shield=True):  # what is certified is kept, whoever still waits for it
+                await trio.to_thread.run_sync(write_private_file, path, result.receipt)
         except StoreError as exc:
             return Asked(report, None, exc.message, elapsed, self.swarm.judge, prompt_tokens)
+        if self.options.keeps_standing:  # nothing builds on a round whose receipt nobody has
+            with suppress(LimitExceeded):  # a standing that fits no message: the one before stays
+                self.past.add(result.verdict.round, result.receipt, truth)
         return Asked(report, path, "", elapsed, self.swarm.judge, prompt_tokens)
 
     async def _wait_answer(self, prepared: Prepared) -> Answered | Unanswered | str:

@@ -12,13 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from consensus.errors import StoreError
 from swarm.gateway.admission import Ticket
-from swarm.gateway.answers import make_chunks, make_completion
+from swarm.gateway.answers import Answer, make_chunks, make_completion
 from swarm.gateway.bodies import get_base_url, get_caller, read_body, send_json
 from swarm.gateway.errors import ApiError, unavailable
 from swarm.gateway.quotas import Caller, Hold, Quotas
 from swarm.gateway.replies import ChatCompletionChunk, ProgressEvent
 from swarm.gateway.requests import HeaderOptions, Order, ProgressMode, read_header_options, read_order
-from swarm.gateway.service import Gateway, Told
+from swarm.gateway.service import Gateway
 from swarm.gateway.streaming import (
     DONE,
     HEADERS,
@@ -47,7 +47,7 @@ def read_options(headers: Headers) -> HeaderOptions:
 class _Outcome:
     """What became of the work: an answer, an error, or neither where the client left first."""
 
-    told: Told | None = None
+    answer: Answer | None = None
     error: ApiError | None = None
 
 
@@ -97,8 +97,8 @@ class _Exchange:
         await run_until_gone(receive, lambda: self._work(outcome, lambda _: None))
         if outcome.error is not None:
             raise outcome.error
-        if outcome.told is not None:
-            completion = make_completion(outcome.told.answer)
+        if outcome.answer is not None:
+            completion = make_completion(outcome.answer)
             await send_json(send, msgspec.json.encode(completion), headers=self.hold.headers)
 
     async def stream(self, receive: Receive, send: Send) -> None:
@@ -132,8 +132,8 @@ class _Exchange:
         if outcome.error is not None:
             await writer.write(encode_error(outcome.error))
             await writer.end()
-        elif outcome.told is not None:
-            for chunk in make_chunks(outcome.told.answer, includes_usage=self.order.includes_usage):
+        elif outcome.answer is not None:
+            for chunk in make_chunks(outcome.answer, includes_usage=self.order.includes_usage):
                 await writer.write(encode_chunk(chunk))
             await writer.write(DONE)
             await writer.end()
@@ -145,10 +145,9 @@ class _Exchange:
                 ahead = self.gateway.choose_admission(self.order).count_ahead(self.ticket)
                 notify(ProgressEvent(event="queued", ahead=ahead))
                 await self.ticket.wait()
-            outcome.told = await self.gateway.answer(
-                self.order, self.caller, notify=notify, base_url=self.base_url
+            outcome.answer = await self.gateway.answer(
+                self.order, self.caller, self.hold, notify=notify, base_url=self.base_url
             )
-            self.hold.used = outcome.told.tokens
         except ApiError as exc:
             outcome.error = exc
         except StoreError as exc:  # where and why is for the log

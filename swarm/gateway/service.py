@@ -29,7 +29,7 @@ from swarm.gateway.errors import ApiError, bad_request, not_found, unavailable
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.metrics import Metrics
 from swarm.gateway.progress import Notify, ProgressHub
-from swarm.gateway.quotas import Caller
+from swarm.gateway.quotas import Caller, Hold
 from swarm.gateway.replies import ProgressEvent, RoundStatus
 from swarm.gateway.requests import Order
 from swarm.gateway.rounds import RoundEnd, RoundStore, end_by_report
@@ -44,14 +44,6 @@ RETRY_S_DEFAULT = 5
 BYTES_PER_TOKEN_MIN = 2  # a conversation of more bytes than that cannot fit, in whatever language
 OPENING_STEPS = ("model", "start")  # what the swarm took once, before any question
 SEEDS_REMEMBERED_MAX = 1_024  # rounds that came to nothing, so that the same seed does not lead there again
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An answer, and how many tokens it cost."""
-
-    answer: Answer
-    tokens: int
 
 
 @dataclass(slots=True)
@@ -76,6 +68,7 @@ class Gateway:
     admission: Admission = field(init=False)
     helpers: Admission = field(init=False)
     round_s: float = field(default=0.0)
+    is_over: bool = field(default=False)
     started_ms: int = field(init=False)
     came_to_nothing: deque[bytes] = field(default_factory=lambda: deque(maxlen=SEEDS_REMEMBERED_MAX))
     _scopes: list[trio.CancelScope] = field(default_factory=list)
@@ -140,51 +133,63 @@ class Gateway:
 
     # -- answering ---------------------------------------------------------------------------------
 
-    async def answer(self, order: Order, caller: Caller, *, notify: Notify, base_url: str) -> Told:
+    async def answer(
+        self, order: Order, caller: Caller, hold: Hold, *, notify: Notify, base_url: str
+    ) -> Answer:
         """Answer an order whose turn has come; whoever is cancelled here cancels the work in every peer.
 
         Args:
             order: Checked.
             caller: Whose round it will be.
+            hold: Told what the answers cost as soon as that is known, whether they can be sent or not.
             notify: Called with progress.
             base_url: Where clients reach this gateway, for links.
 
         Raises:
             ApiError: There is no answer; says why.
         """
+        if self.is_over:  # its turn has come because all before it were given up
+            raise shutting_down()
         scope = trio.CancelScope()
         self._scopes.append(scope)
-        told = None
+        answer = None
         try:
             with scope:
                 if order.model == HELPER:
-                    told = await self._answer_alone(order)
+                    answer = await self._answer_alone(order, hold)
                 else:
-                    told = await self._answer_together(order, caller, notify=notify, base_url=base_url)
+                    answer = await self._answer_together(
+                        order, caller, hold, notify=notify, base_url=base_url
+                    )
         finally:
             self._scopes.remove(scope)
-        if told is None:
-            raise unavailable("the server is shutting down", code="server_shutdown", remedy="ask again later")
-        return told
+        if answer is None:
+            raise shutting_down()
+        return answer
 
     def stop(self) -> None:
         """Let nobody in any more."""
         self.admission.is_closed = self.helpers.is_closed = True
 
     def cancel_all(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and what waits for that to end."""
+        self.is_over = True
         for scope in self._scopes:
             scope.cancel()
 
-    async def _answer_together(self, order: Order, caller: Caller, *, notify: Notify, base_url: str) -> Told:
+    async def _answer_together(
+        self, order: Order, caller: Caller, hold: Hold, *, notify: Notify, base_url: str
+    ) -> Answer:
         prepared = self._prepare(order, caller)
         kept = None if order.seed is None else await self.rounds.find_kept(prepared.round_id)
         if kept is None:
             asked = await self._ask(order, caller, prepared, notify)
+            hold.used = 0 if asked.report is None else asked.report.answer_tokens
             report = await self._close(order, prepared, asked)
         else:  # this very round, with the receipt that was handed out then
             asked = Asked(kept, None, "", {}, self.asker.swarm.judge)
             report = kept
+            hold.used = report.answer_tokens
         if report.status is Status.PARTIAL and order.rejects_partial:
             raise self._refuse(
                 f"{len({gone.seat for gone in report.missing})} of {report.seats} seats are missing, and the"
@@ -195,7 +200,7 @@ class Gateway:
         elapsed = {name: seconds for name, seconds in asked.elapsed_s.items() if name not in OPENING_STEPS}
         name = prepared.round_id.hex()
         origin = Origin(asked.judge, elapsed, f"{base_url}/v1/rounds/{name}/receipt")
-        answer = Answer(
+        return Answer(
             id=f"chatcmpl-{name[:32]}",
             created=self.get_ms() // 1_000,
             model=order.model,
@@ -209,7 +214,6 @@ class Gateway:
             usage=make_usage(prompt_tokens=asked.prompt_tokens or 0, completion_tokens=report.answer_tokens),
             provenance=make_provenance(report, origin) if order.has_provenance else None,
         )
-        return Told(answer, report.answer_tokens)
 
     async def _ask(self, order: Order, caller: Caller, prepared: Prepared, notify: Notify) -> Asked:
         """Ask a prepared question; note it before it leaves, and where nobody waits for its end any more."""
@@ -224,8 +228,7 @@ class Gateway:
         finally:
             if asked is None and not self.asker.client.is_waited_for(round_id):
                 self.came_to_nothing.append(round_id)
-                with trio.CancelScope(shield=True):
-                    await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
+                await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
         return asked
 
     def _prepare(self, order: Order, caller: Caller) -> Prepared:
@@ -271,7 +274,7 @@ class Gateway:
             await self._note_end(order, prepared, "failed", asked.reason)
             raise self._refuse("the receipt could not be kept, so no answer is given", "not_kept", prepared)
         report = asked.report
-        await self.rounds.end(prepared.round_id, end_by_report(report, ended_ms=self.get_ms()))
+        await self._keep_end(prepared, end_by_report(report, ended_ms=self.get_ms()))
         self.metrics.rounds.labels(order.model, name_status(report.status)).inc()
         self.round_s = asked.elapsed_s.get("round", self.round_s)
         self.metrics.round_seconds.labels(order.model).observe(self.round_s)
@@ -285,8 +288,12 @@ class Gateway:
     async def _note_end(self, order: Order, prepared: Prepared, status: RoundStatus, reason: str) -> None:
         """Note the end of a round without an answer."""
         self.metrics.rounds.labels(order.model, status).inc()
-        end = RoundEnd(ended_ms=self.get_ms(), status=status, reason=reason)
-        await self.rounds.end(prepared.round_id, end)
+        await self._keep_end(prepared, RoundEnd(ended_ms=self.get_ms(), status=status, reason=reason))
+
+    async def _keep_end(self, prepared: Prepared, end: RoundEnd) -> None:
+        """Keep how a round ended, also where its client leaves meanwhile: else it would run for ever."""
+        with trio.CancelScope(shield=True):
+            await self.rounds.end(prepared.round_id, end)
 
     def _explain_failure(self, order: Order, prepared: Prepared) -> ApiError:
         """Return what is said when no model could answer; its own words may name what is not the client's."""
@@ -315,7 +322,7 @@ class Gateway:
 
     # -- one peer alone ----------------------------------------------------------------------------
 
-    async def _answer_alone(self, order: Order) -> Told:
+    async def _answer_alone(self, order: Order, hold: Hold) -> Answer:
         """Let one peer's model answer, as many times as answers are wanted; nothing is signed."""
         host = self.asker.host
         assert host is not None, "a gateway's peers share the model of its process"
@@ -338,7 +345,10 @@ class Gateway:
             prompt_tokens=sum(one.prompt_tokens for one in found),
             completion_tokens=sum(one.token_count for one in found),
         )
-        answer = Answer(
+        hold.used = usage.completion_tokens
+        self.metrics.tokens.labels(order.model, "answer").inc(usage.completion_tokens)
+        self.metrics.tokens.labels(order.model, "prompt").inc(usage.prompt_tokens)
+        return Answer(
             id=f"chatcmpl-{secrets.token_hex(16)}",
             created=self.get_ms() // 1_000,
             model=order.model,
@@ -347,9 +357,6 @@ class Gateway:
             usage=usage,
             provenance=None,
         )
-        self.metrics.tokens.labels(order.model, "answer").inc(usage.completion_tokens)
-        self.metrics.tokens.labels(order.model, "prompt").inc(usage.prompt_tokens)
-        return Told(answer, usage.completion_tokens)
 
     def _make_request(self, order: Order, place: int) -> GenerateRequest:
         """Return the request for one answer of a peer alone; a seed decides its noise."""
@@ -364,3 +371,8 @@ class Gateway:
             max_tokens=self._get_tokens_each(order),
             stop=STOP_STRINGS,
         )
+
+
+def shutting_down() -> ApiError:
+    """Return what they are told whose answer does not come before the end."""
+    return unavailable("the server is shutting down", code="server_shutdown", remedy="ask again later")

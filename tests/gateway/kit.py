@@ -47,10 +47,10 @@ class RawClient:
         self.host = f"{host}:{port}"
         self.seen = b""
 
-    def post(self, **fields: object) -> None:
+    def post(self, *, key: str = KEY, **fields: object) -> None:
         body = json.dumps({"model": "swarm", "messages": MESSAGES} | fields).encode()
         head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Bearer {KEY}\r\n"
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Bearer {key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self.socket.sendall(head.encode() + body)

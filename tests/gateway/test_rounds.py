@@ -217,6 +217,7 @@ def test_a_receipt_that_cannot_be_kept_keeps_the_answer_back(tmp_path: Path) -> 
         assert failed.status_code == 503
         assert failed.json()["error"]["code"] == "not_kept"
         assert str(tmp_path) not in failed.text
+        assert up.serving.gateway.asker.past.backing is None  # no later receipt rests on one that is lost
         receipts.unlink()
         assert up.ask().status_code == 200
 

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import openai
@@ -11,6 +12,9 @@ import pytest
 import trio
 
 from swarm.edge.events import read_events
+from swarm.edge.paths import Paths, write_private_file
+from swarm.gateway.keys import KeyLimits, KeyStore
+from swarm.gateway.serving import open_database
 from tests.gateway.kit import ENDLESS, KEY, LIMITS, MESSAGES, PATIENCE_S, RawClient, Up, open_gateway
 
 IDLE_S = 1.0  # from a client's leaving to every model idle
@@ -236,3 +240,46 @@ def test_a_body_that_nobody_reads_holds_no_connection(tmp_path: Path, path: str,
             assert client.read_until(b"\r\n").startswith(b"HTTP/1.1 ")
             assert is_cut_off(client)
         wait_connections(up, 1)
+
+
+def test_who_waits_when_the_server_goes_down_is_told_so(tmp_path: Path) -> None:
+    limits = replace(LIMITS, rounds_at_once=1, waiting_max=2, heartbeat_s=0.05)
+    with open_gateway(tmp_path, model=ENDLESS, limits=limits) as up:
+        clients = [up.open_raw() for _ in range(3)]
+        for client, word in zip(clients, (b"round.asked", b'"ahead":0', b'"ahead":1'), strict=True):
+            client.post(stream=True)
+            client.read_until(word)
+        trio.from_thread.run_sync(up.serving.stop, trio_token=up.token)
+        for client in clients:
+            assert b'"code":"server_shutdown"' in client.read_all()
+        assert b"round.asked" not in clients[1].seen + clients[2].seen
+
+
+def test_a_client_that_leaves_at_the_last_moment_leaves_a_whole_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was certified is kept, shown as what it is and paid for, and the next round may build on it."""
+    is_written, has_left = threading.Event(), threading.Event()
+
+    def write_late(path: Path, data: bytes) -> None:
+        write_private_file(path, data)
+        is_written.set()
+        assert has_left.wait(PATIENCE_S)
+
+    with open_gateway(tmp_path) as up:
+        monkeypatch.setattr("swarm.edge.asking.write_private_file", write_late)
+        with open_database(Paths(data=tmp_path / "data", cache=tmp_path / "cache")) as database:
+            created = KeyStore(database).create("alice", KeyLimits(tokens_per_day=1_000_000), now_ms=1)
+        client = up.open_raw()
+        client.post(key=created.secret, stream=True)
+        assert is_written.wait(PATIENCE_S)
+        client.leave()
+        for _ in range(2):
+            up.open_http(None).get("/healthz")  # answered after the gateway has seen the client go
+        has_left.set()
+        wait_status(up, ["full"])
+        (round_id,) = [one for _, one in get_rounds(up)]
+        assert up.open_http().get(f"/v1/rounds/{round_id}/receipt").status_code == 200
+    with open_database(Paths(data=tmp_path / "data", cache=tmp_path / "cache")) as database:
+        spent = trio.run(partial(KeyStore(database).get_spent, created.key.id, now_ms=0))
+        assert spent.tokens > 0
