@@ -20,10 +20,10 @@ class Watched:
 
     def ask(self, question: str = QUESTION) -> None:
         """Ask with the keyboard, and wait for the end of the round."""
+        self.page.evaluate("document.querySelector('#round').removeAttribute('aria-busy')")
         self.page.fill("#question", question)
         self.page.press("#question", "Control+Enter")
-        self.page.wait_for_selector("#round[aria-busy=true]")
-        self.page.wait_for_selector("#round[aria-busy=false]")
+        self.page.wait_for_selector("#round[aria-busy=false]", state="attached")
 
     def get_checks(self) -> list[str]:
         """Return how each check of the receipt ended, in order."""

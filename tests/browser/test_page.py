@@ -16,7 +16,9 @@ GREEN = ["ok", "skipped", "ok", "ok", "ok", "ok", "ok", "skipped"]
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with open_gateway(tmp_path_factory.mktemp("gateway"), peers=5, seed="page") as running:
+    with open_gateway(
+        tmp_path_factory.mktemp("gateway"), peers=5, model="scripted:accuracy=0", seed="page"
+    ) as running:
         yield running
 
 

@@ -27,6 +27,15 @@ def test_vendored_files_are_the_published_ones() -> None:
             assert hashlib.sha256(data).hexdigest() == digest, f"{folder}/{name}"
 
 
+def test_what_tests_have_vendored_is_the_published_one() -> None:
+    folder = Path(__file__).with_name("vendor")
+    [(name, package)] = json.loads((folder / "VENDORED.json").read_text("utf-8")).items()
+    assert package["license"] == "MPL-2.0"
+    assert {path.name for path in (folder / name).iterdir()} == package["files"].keys()
+    for file, digest in package["files"].items():
+        assert hashlib.sha256((folder / name / file).read_bytes()).hexdigest() == digest, file
+
+
 def test_tables_are_those_of_the_definition() -> None:
     assert TABLES.read_text("utf-8") == render_tables(), "run: python -m tests.browser.make_tables"
 

@@ -57,14 +57,18 @@ export function describeRefusal({ number, name, detail }) {
 
 /**
  * Say how far a round is that has not ended, or has not ended yet at the moment shown.
- * @param {import("./story.js").Story | null} story
+ * @param {import("./story.js").Story} story
+ * @param {boolean} isLive Its receipt is still to come.
  * @returns {Banner}
  */
-export function describeStory(story) {
-  if (story === null || story.seats.length === 0) {
+export function describeStory(story, isLive) {
+  if (story.seats.length === 0) {
     return { kind: "running", title: "Asked.", text: "No peer has taken the question yet." };
   }
   const { seats, steps, quorum } = story;
+  if (story.status !== "running" && isLive) {
+    return { kind: "running", title: "Decided.", text: "The receipt is being fetched and checked." };
+  }
   if (story.status !== "running") return describeEnd(story);
   const written = seats.filter(({ tokens }) => tokens !== null).length;
   if (steps.length === 0) {

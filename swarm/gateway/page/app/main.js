@@ -67,7 +67,7 @@ function showEnded() {
 function takeReceipt(bytes) {
   const verdict = verifyReceipt(bytes, { trustedNetwork: trust });
   const { report } = verdict;
-  Object.assign(view, { bytes, verdict, trust, id: report?.round ?? view.id });
+  Object.assign(view, { bytes, verdict, trust, isLive: false, id: report?.round ?? view.id });
   if (report !== null) view.turns = readTurns(report);
 }
 
@@ -87,7 +87,7 @@ async function onAsk(event) {
   const model = get("model").value;
   asking = new AbortController();
   setAsking(true);
-  lookAt({ turns: [{ role: "user", text: question }] });
+  lookAt({ turns: [{ role: "user", text: question }], isLive: true });
   show();
   try {
     const request = { model, question, signal: asking.signal };
@@ -168,7 +168,7 @@ async function openRound(id) {
       return;
     }
     view.turns = card.turns ?? [];
-    const [bytes, events] = await Promise.all([readReceipt(id), readEvents(id)]);
+    const [bytes, events] = await Promise.all([card.receipt_url && readReceipt(id), readEvents(id)]);
     view.events = events.filter(isRoundEvent);
     if (bytes !== null) takeReceipt(bytes);
     else view.banner = { kind: "failed", title: "No answer.", text: card.reason ?? ENDS[card.status] ?? "" };
@@ -183,6 +183,7 @@ async function openRound(id) {
 /** Follow a round that somebody has asked and that still goes on. */
 async function watchRound(id) {
   show();
+  view.isLive = true;
   const watched = view;
   for (const event of await readEvents(id)) onLiveEvent(event); // ends with the round
   if (view === watched) await openRound(id);

@@ -145,7 +145,7 @@ const INLINE = [
   [/https?:\/\/[^\s<>()[\]"'`*]{1,2000}[^\s<>()[\]"'`*.,;:!?]/uy, ([address]) => makeLink([address, address, address])],
   [/\*\*(?=\S)([^*]{1,2000}?)(?<=\S)\*\*/uy, ([, inner]) => make("strong", {}, renderInline(inner))],
   [/(?<![\p{L}\p{N}])__(?=\S)([^_]{1,2000}?)(?<=\S)__(?![\p{L}\p{N}])/uy, ([, inner]) => make("strong", {}, renderInline(inner))],
-  [/\*(?=\S)([^*]{1,2000}?)(?<=\S)\*/uy, ([, inner]) => make("em", {}, renderInline(inner))],
+  [/(?<![\p{L}\p{N}])\*(?=\S)([^*]{1,2000}?)(?<=\S)\*/uy, ([, inner]) => make("em", {}, renderInline(inner))],
   [/(?<![\p{L}\p{N}])_(?=\S)([^_]{1,2000}?)(?<=\S)_(?![\p{L}\p{N}])/uy, ([, inner]) => make("em", {}, renderInline(inner))],
   [/~~(?=\S)([^~]{1,2000}?)(?<=\S)~~/uy, ([, inner]) => make("del", {}, renderInline(inner))],
 ];

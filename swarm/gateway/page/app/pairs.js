@@ -64,12 +64,14 @@ function makeCell(row, column, votes, details) {
   const all = mean(found);
   const show = (value) => (value === null ? "–" : share(value));
   const names = `${nameClass(row.authors)} against ${nameClass(column.authors)}`;
-  const said = `${names}: ${show(first)} shown first, ${show(second)} shown second`;
-  const label = `${said}${isSplit ? "; order matters" : ""}; ${count(found.length, "vote")}`;
   const button = make("button", {
-    type: "button", "aria-label": label, "aria-expanded": "false", "aria-controls": "votes",
+    type: "button", "aria-expanded": "false", "aria-controls": "votes",
     onclick: () => toggleVotes(button, details, names, found),
-  }, make("span", {}, `${show(first)} / ${show(second)}`), isSplit ? make("span", { class: "split", title: "Order matters" }, "⇄") : null);
+  },
+  make("span", { class: "unseen" }, `${names}, shown first / second: `),
+  `${show(first)} / ${show(second)}`,
+  isSplit ? make("span", { class: "split", "aria-hidden": "true" }, "⇄") : null,
+  make("span", { class: "unseen" }, `${isSplit ? ", order matters" : ""}, ${count(found.length, "vote")}`));
   return make("td", { class: `tint-${Math.round(all * TINTS)}` }, button);
 }
 

@@ -19,6 +19,7 @@ import { excerpt } from "./words.js";
  * @property {Uint8Array | null} bytes Of the receipt.
  * @property {Uint8Array | null} trust Genesis that the reader trusts.
  * @property {import("./banner.js").Banner | null} banner Stands in the place of what follows from the rest.
+ * @property {boolean} isLive Its receipt is still to come.
  */
 
 /**
@@ -37,7 +38,7 @@ const ROLES = ["system", "user", "assistant"];
 
 /** Return an empty view. */
 export function createView(more = {}) {
-  return { id: null, turns: [], events: [], verdict: null, bytes: null, trust: null, banner: null, ...more };
+  return { id: null, turns: [], events: [], verdict: null, bytes: null, trust: null, banner: null, isLive: false, ...more };
 }
 
 /** Return the turns of a verified receipt. */
@@ -101,10 +102,10 @@ function showBanner(view, { report, isClosed, story }) {
   const failed = view.verdict?.checks.find(({ outcome }) => outcome === "failed");
   const banner = view.banner
     ?? (failed ? describeRefusal(failed) : null)
-    ?? (report !== null && isClosed ? describeReport(report) : describeStory(story));
+    ?? (report !== null && isClosed ? describeReport(report) : describeStory(story, view.isLive));
   const element = makeBanner(banner);
   const place = get("banner");
-  if (place.innerText !== element.innerText || place.firstChild?.className !== element.className) put(place, element);
+  if (!place.firstChild?.isEqualNode(element)) put(place, element); // what has not changed is not said again
 }
 
 function showQuestion(turns, otherwise) {
