@@ -89,6 +89,7 @@ class Connection(TCPServer):
             made.send,
         )
         await super()._read_data()
+        await self.idle_task.stop()  # who has gone is not waited for
 
 
 class Drained:

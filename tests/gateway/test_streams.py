@@ -225,6 +225,16 @@ def wait_connections(up: Up, wanted: int) -> None:
     raise AssertionError(f"expected {wanted} connections, got {up.open_http().get('/metrics').text}")
 
 
+def test_a_client_that_has_gone_holds_no_connection(tmp_path: Path) -> None:
+    with open_gateway(tmp_path, limits=replace(LIMITS, head_s_max=600.0)) as up:
+        for _ in range(3):
+            client = up.open_raw()
+            client.socket.sendall(f"GET /healthz HTTP/1.1\r\nHost: {client.host}\r\n\r\n".encode())
+            client.read_until(b'"status":"ok"')
+            client.leave()
+        wait_connections(up, 1)
+
+
 @pytest.mark.parametrize("path", ["GET /v1/rounds", "POST /v1/chat/completions"])
 @pytest.mark.parametrize("key", [KEY, f"pk_0123456789ab_{'A' * 43}"])
 def test_a_body_that_nobody_reads_holds_no_connection(tmp_path: Path, path: str, key: str) -> None:
