@@ -61,7 +61,7 @@ class SessionEndpoint:
     async def _get_key(self, body: bytes) -> str:
         try:
             shown = msgspec.json.decode(body, type=SignIn)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise bad_request("expected an object with `code` or `key`") from exc
         match shown:
             case SignIn(code=str(code), key=None):

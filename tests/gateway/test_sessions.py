@@ -64,6 +64,12 @@ def test_what_shows_neither_or_both_is_refused(up: Up, shown: object) -> None:
     assert open_session(up, shown).status_code == 400
 
 
+@pytest.mark.parametrize("body", [b"", b"\xff", b'{"key":"\xff"}', b'{"key":' + b"[" * 100_000])
+def test_what_is_no_json_is_refused(up: Up, body: bytes) -> None:
+    headers = {"origin": up.serving.url, "content-type": "application/json"}
+    assert up.open_http(None).post("/session", content=body, headers=headers).status_code == 400
+
+
 def test_a_wrong_key_opens_nothing(up: Up) -> None:
     answer = open_session(up, {"key": KEY + "x"})
     assert answer.status_code == 401
