@@ -227,10 +227,9 @@ def wait_connections(up: Up, wanted: int) -> None:
 
 def test_a_client_that_has_gone_holds_no_connection(tmp_path: Path) -> None:
     with open_gateway(tmp_path, limits=replace(LIMITS, head_s_max=600.0)) as up:
-        for _ in range(3):
-            client = up.open_raw()
-            client.socket.sendall(f"GET /healthz HTTP/1.1\r\nHost: {client.host}\r\n\r\n".encode())
-            client.read_until(b'"status":"ok"')
+        clients = [up.open_raw() for _ in range(3)]
+        wait_connections(up, 4)
+        for client in clients:
             client.leave()
         wait_connections(up, 1)
 
