@@ -27,6 +27,8 @@ from swarm.gateway.streaming import run_until_gone
 LINES_MAX = 20_000  # a round of 31 seats has some 600
 LINES_TYPE = "application/jsonl"
 BEAT = b"\n"  # an empty line says nothing
+LAST_S = 0.2  # between the end of a round in its peers and that at its asker
+LAST_EVENTS = frozenset({"round_closed", "round_halted"})
 FOLLOW = {"true": True, "false": False}
 NETWORK_DIGITS = 16  # of the network's id in a log's name
 
@@ -82,9 +84,10 @@ class EventsEndpoint:
 
     async def _watch(self, row: RoundRow, subscription: Subscription) -> AsyncGenerator[bytes, None]:
         """Yield a round's lines as they are written; a beat where there is none for long."""
+        silence_s = self._gateway.limits.heartbeat_s
         while True:
             line = None
-            with trio.move_on_after(self._gateway.limits.heartbeat_s):
+            with trio.move_on_after(silence_s):
                 try:
                     event = await subscription.receive()
                 except trio.EndOfChannel:
@@ -92,6 +95,8 @@ class EventsEndpoint:
                 if event.round_id != row.round_id:
                     continue
                 line = encode_line(event)
+                if event.event in LAST_EVENTS:
+                    silence_s = min(silence_s, LAST_S)
             if line is not None:
                 yield line
                 continue

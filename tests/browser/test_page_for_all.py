@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.gateway_page import QUESTION, Watched, watch
 from tests.browser.site import VECTORS
+from tests.browser.voices import open_voices
 from tests.gateway.kit import ENDLESS, Up, open_gateway
 
 AXE = (Path(__file__).with_name("vendor") / "axe-core" / "axe.min.js").read_text("utf-8")
@@ -21,9 +22,7 @@ LINES = "document.documentElement.scrollWidth <= document.documentElement.client
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with open_gateway(
-        tmp_path_factory.mktemp("gateway"), peers=5, model="scripted:accuracy=0", seed="page"
-    ) as running:
+    with open_voices(tmp_path_factory.mktemp("gateway")) as running:
         yield running
 
 
@@ -197,6 +196,43 @@ def test_a_question_can_be_taken_back(chromium: Browser, tmp_path: Path) -> None
         expect(one.locator(".past .status")).to_have_text("cancelled")
         one.click(".past")
         expect(one.locator(".banner.is-failed")).to_contain_text("nobody waited")
+
+
+def test_a_round_that_is_looked_at_is_not_replaced_by_an_answer(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        open_gateway(tmp_path, model="scripted:latency=0.4,accuracy=0") as up,
+        watch(chromium, up.serving.make_page_url()) as watched,
+    ):
+        one = watched.page
+        one.wait_for_selector("#ask:not([hidden])")
+        watched.ask("The first question")
+        one.fill("#question", "The second question")
+        one.press("#question", "Control+Enter")
+        expect(one.locator("#asked")).to_have_text("The second question")
+        one.click("#open-history")
+        one.locator(".past", has_text="The first question").click()
+        expect(one.locator("#asked")).to_have_text("The first question")
+        expect(one.locator("#notice")).to_contain_text("answered meanwhile")
+        expect(one.locator("#asked")).to_have_text("The first question")
+
+
+def test_a_round_under_way_is_followed_from_its_address(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        open_gateway(tmp_path, model="scripted:latency=0.3,accuracy=0") as up,
+        watch(chromium, up.serving.make_page_url()) as watched,
+    ):
+        one = watched.page
+        one.wait_for_selector("#ask:not([hidden])")
+        asking = up.open_raw()
+        asking.post(stream=True)
+        asking.read_until(b"round.asked")
+        [round_] = up.open_http().get("/v1/rounds").json()["data"]
+        one.goto(f"{up.serving.url}/#round={round_['id']}")
+        one.reload()
+        expect(one.locator(".banner.is-running")).to_be_visible()
+        expect(one.locator(".banner.is-full")).to_be_visible(timeout=20_000)
+        expect(one.locator("#asked")).to_have_text(QUESTION)
+        asking.read_until(b"[DONE]")
 
 
 def test_a_gateway_that_is_gone_is_said_to_be(chromium: Browser, tmp_path: Path) -> None:

@@ -7,14 +7,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import sim_net.world
-import swarm.edge.asking
 from consensus.genesis import Member, Network, create_network
 from models.contract import Model
 from swarm.gateway.one_file import render_round_page
 from tests.browser.gateway_page import Watched, watch
-from tests.browser.hostile import NAMES, TEXTS, HostileModel
+from tests.browser.voices import HOSTILE, NAMES, Voices, open_voices
 from tests.consensus.receipt_kit import run_round
-from tests.gateway.kit import Up, open_gateway
+from tests.gateway.kit import open_gateway
 
 WORK_MS_MAX = 500
 STRANGE = "img, script, iframe, object, embed, form, input, base, meta, link, style, svg"
@@ -56,7 +55,7 @@ def hostile_names(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_receipt_of_hostile_texts_and_names_shows_them_as_they_are(
     chromium: Browser, tmp_path: Path
 ) -> None:
-    models: list[Model] = [HostileModel(place) for place in range(len(TEXTS))]
+    models: list[Model] = [Voices(HOSTILE, place) for place in range(len(HOSTILE))]
     file = tmp_path / "round.html"
     file.write_bytes(render_round_page(run_round(seed=1, models=models)[1]))
     with watch(chromium, file.as_uri()) as watched:
@@ -71,17 +70,13 @@ def test_a_receipt_of_hostile_texts_and_names_shows_them_as_they_are(
         check_harmless(watched.page)
 
 
-@pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Up]:
-    monkeypatch.setattr(swarm.edge.asking, "open_model", lambda *_, **__: HostileModel())
-    with open_gateway(tmp_path, peers=7, seed="hostile") as up:
-        yield up
-
-
-def test_a_swarm_of_hostile_peers_does_the_page_no_harm(hostile: Up, chromium: Browser) -> None:
-    with watch(chromium, hostile.serving.make_page_url()) as watched:
+def test_a_swarm_of_hostile_peers_does_the_page_no_harm(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        open_voices(tmp_path, HOSTILE, peers=7) as up,
+        watch(chromium, up.serving.make_page_url()) as watched,
+    ):
         watched.page.wait_for_selector("#ask:not([hidden])")
-        for text in (TEXTS[1], TEXTS[9]):
+        for text in (HOSTILE[1], HOSTILE[9]):
             watched.ask(text)
             open_everything(watched.page)
             check_harmless(watched.page)

@@ -8,7 +8,7 @@ import { get, make, put } from "./dom.js";
 import { startHistory } from "./history.js";
 import { endReplay, offerReplay } from "./replay.js";
 import { createView, readTurns, showRound } from "./round.js";
-import { Refused, getReadiness, getRound, getShell, listModels, signIn, signOut } from "./server.js";
+import { Refused, followEvents, getReadiness, getRound, getShell, listModels, signIn, signOut } from "./server.js";
 import { makeEvents } from "./story.js";
 import { count } from "./words.js";
 
@@ -88,14 +88,17 @@ async function onAsk(event) {
   asking = new AbortController();
   setAsking(true);
   lookAt({ turns: [{ role: "user", text: question }], isLive: true });
+  const asked = view;
   show();
   try {
     const request = { model, question, signal: asking.signal };
-    const { round, text } = await askQuestion(request, { onQueued, onRound, onEvent: onLiveEvent });
-    if (round === null) showAnswerOfOne(text);
+    const { round, text } = await askQuestion(request, makeListeners(asked));
+    if (view !== asked) notice("Your question was answered meanwhile; History has the round.");
+    else if (round === null) showAnswerOfOne(text);
     else await finishRound(round);
   } catch (error) {
-    showFailure(error);
+    if (view === asked) showFailure(error);
+    else notice(error);
   } finally {
     asking = null;
     setAsking(false);
@@ -108,33 +111,41 @@ function setAsking(isAsking) {
   get("round").setAttribute("aria-busy", String(isAsking));
 }
 
-function onQueued(ahead) {
-  view.banner = { kind: "running", title: "Waiting.", text: `${count(ahead, "question")} before this one.` };
-  show();
-}
-
-function onRound(round) {
-  view.banner = null;
-  view.id = round;
-  history.pushState(null, "", `#round=${round}`);
-  show();
+/** Return what keeps a view up to date while its round goes on; it is drawn as long as it is looked at. */
+function makeListeners(asked) {
+  const showAsked = () => view === asked && show();
+  return {
+    onQueued: (ahead) => {
+      asked.banner = { kind: "running", title: "Waiting.", text: `${count(ahead, "question")} before this one.` };
+      showAsked();
+    },
+    onRound: (round) => {
+      Object.assign(asked, { banner: null, id: round });
+      if (view === asked) history.pushState(null, "", `#round=${round}`);
+      showAsked();
+    },
+    onEvent: (event) => onLiveEvent(asked, event),
+  };
 }
 
 let isDue = false;
 
-function onLiveEvent(event) {
-  if (!isRoundEvent(event) || event.round !== view.id || view.verdict !== null) return;
-  view.events.push(event);
+/** Take an event into a view that is still live, and draw once for all that come together. */
+function onLiveEvent(live, event) {
+  if (!isRoundEvent(event) || event.round !== live.id || !live.isLive) return;
+  live.events.push(event);
   if (isDue) return;
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
-    if (view.verdict === null) show();
+    if (view.isLive) show();
   });
 }
 
 async function finishRound(round) {
+  const asked = view;
   const [bytes, events] = await Promise.all([readReceipt(round), readEvents(round)]);
+  if (view !== asked) return;
   view.events = events.filter(isRoundEvent);
   if (bytes === null) throw new Error("the round has ended, and its receipt is gone");
   takeReceipt(bytes);
@@ -150,6 +161,7 @@ function showAnswerOfOne(text) {
 
 function showFailure(error) {
   const isStopped = error.name === "AbortError";
+  view.isLive = false;
   view.banner = isStopped
     ? { kind: "failed", title: "Stopped.", text: "The question was taken back from every peer." }
     : { kind: "failed", title: "No answer.", text: `${error.message}.` };
@@ -160,16 +172,17 @@ function showFailure(error) {
 // -- rounds from before, and files -------------------------------------------------------------------
 
 async function openRound(id) {
+  lookAt({ id });
+  const opened = view;
   try {
-    lookAt({ id });
     const card = await getRound(id);
-    if (card.status === "running") {
-      await watchRound(id);
+    if (view === opened && card.status === "running") {
+      await watchRound(opened);
       return;
     }
-    view.turns = card.turns ?? [];
     const [bytes, events] = await Promise.all([card.receipt_url && readReceipt(id), readEvents(id)]);
-    view.events = events.filter(isRoundEvent);
+    if (view !== opened) return; // something else is looked at by now
+    Object.assign(view, { turns: card.turns ?? [], events: events.filter(isRoundEvent) });
     if (bytes !== null) takeReceipt(bytes);
     else view.banner = { kind: "failed", title: "No answer.", text: card.reason ?? ENDS[card.status] ?? "" };
     showEnded();
@@ -180,13 +193,15 @@ async function openRound(id) {
   }
 }
 
-/** Follow a round that somebody has asked and that still goes on. */
-async function watchRound(id) {
+/** Follow a round that somebody has asked and that still goes on, then open it. */
+async function watchRound(opened) {
+  opened.isLive = true;
   show();
-  view.isLive = true;
-  const watched = view;
-  for (const event of await readEvents(id)) onLiveEvent(event); // ends with the round
-  if (view === watched) await openRound(id);
+  for await (const event of followEvents(opened.id)) {
+    if (view !== opened) return;
+    onLiveEvent(opened, event);
+  }
+  if (view === opened) await openRound(opened.id);
 }
 
 async function openFiles(files) {

@@ -1,8 +1,12 @@
-"""Texts that would like to be more than texts, and models that say them."""
+"""Swarms whose peers say different things: plain ones, or texts that would like to be more than texts."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
 
+import swarm.edge.asking
 from models.contract import (
     Choice,
     ChoiceRequest,
@@ -13,9 +17,10 @@ from models.contract import (
     ScoreRequest,
 )
 from models.scripted import ScriptedModel
+from tests.gateway.kit import Up, open_gateway
 
 EVIL = "https://evil.example"
-TEXTS = (
+HOSTILE = (
     "<script>globalThis.hacked = 1</script>",
     '<img src=x onerror="globalThis.hacked = 1">',
     f"![a picture]({EVIL}/pixel.png)",
@@ -33,10 +38,14 @@ TEXTS = (
 NAMES = ('<img src=x onerror="hacked=1">', "<script>hacked=1</script>", "\u202egnp.exe", '"><b>', "__proto__")
 
 
-class HostileModel:
-    """A model that answers with one of these texts, by who asks it."""
+PLAIN = tuple(f"The answer is number **{number}**." for number in range(26))
 
-    def __init__(self, place: int | None = None) -> None:
+
+class Voices:
+    """A model that answers each peer with a text of its own, out of some; with `place`, all with that one."""
+
+    def __init__(self, texts: Sequence[str], place: int | None = None) -> None:
+        self._texts = texts
         self._place = place
         self._honest = ScriptedModel()
 
@@ -58,4 +67,14 @@ class HostileModel:
 
     def _choose(self, seat_key: bytes) -> str:
         place = seat_key[0] if self._place is None else self._place
-        return TEXTS[place % len(TEXTS)]
+        return self._texts[place % len(self._texts)]
+
+
+@contextmanager
+def open_voices(directory: Path, texts: Sequence[str] = PLAIN, *, peers: int = 5) -> Iterator[Up]:
+    """Serve a swarm with the same keys each time, whose peers say different things."""
+    with (
+        patch.object(swarm.edge.asking, "open_model", lambda *_, **__: Voices(texts)),
+        open_gateway(directory, peers=peers, seed="voices") as up,
+    ):
+        yield up
