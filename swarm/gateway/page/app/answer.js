@@ -37,7 +37,7 @@ function listFacts({ pBest, flipEstimate, isUnanimous }, winner, second) {
     const errors = second.lead > 0 ? `, ${second.lead.toFixed(1)} standard errors` : "";
     facts.push(`leads ${nameClass(second.authors)} by ${lead} nats${errors}`);
   }
-  facts.push(flipEstimate === 0 ? "no removal of judges changes it" : `removing ${count(flipEstimate, "judge")} would change it`);
+  facts.push(flipEstimate === 0 ? "by estimate no removal of judges changes it" : `by estimate ${count(flipEstimate, "judge")} less would change it`);
   return facts;
 }
 
