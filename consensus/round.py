@@ -162,7 +162,7 @@ class Round:
     def on_body(self, step: int, body: bytes, now_ms: int) -> None:
         """The seat's model has produced its answer or ballot for `step`."""
         self.desk.now_ms = now_ms
-        if step == self.collection.step and not self._is_closed():
+        if self.is_open(step) and not self._is_closed():
             self.collection.on_body(body)
             self._settle()
 
@@ -351,6 +351,8 @@ class Round:
         if content.step < len(self.certificates):
             self._answer_with_certificate(sender, content.step)
             return
+        if self.is_finished:  # given up: what others say must not make this seat sign again
+            return
         if content.step > self.collection.step:
             self._keep_if_early(message, content.step)
             return
@@ -370,6 +372,8 @@ class Round:
         """Take commits that a seat passes on; it vouches for their signatures, so a bad one is its fault."""
         if len(message.commits) > self.desk.facts.committee.n:
             raise PeerError(f"commits: got {len(message.commits)}, expected at most one a seat")
+        if self.is_finished:
+            return
         for signed in message.commits:
             if self.collection.commits.has(signed.seat, signed.payload):
                 continue

@@ -465,3 +465,39 @@ def test_messages_of_the_next_step_are_kept_and_of_the_one_after_are_refused() -
     assert len(hand.round._early) == 1
     with pytest.raises(PeerError):
         hand.say(state(Kind.COMMIT, Commit(ROUND, FACTS.question.steps_max + 1, b"c" * 32), 1))
+
+
+# -- the end -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+@pytest.mark.parametrize("passed_on", [True, False])
+def test_a_round_given_up_signs_and_says_nothing_more(is_cancelled: bool, passed_on: bool) -> None:
+    hand = Hand()
+    own = hand.seal_own()
+    if is_cancelled:
+        hand.round.on_cancel(1)
+        hand.take()
+    else:
+        hand.fire(TimerName.GIVE_UP)
+    commits = {ME: own} | hand.get_commits()
+    signed = [sign(Kind.COMMIT, commits[seat], seat) for seat in (1, 2, 3)]
+    if passed_on:
+        assert hand.say(CommitsMessage(ROUND, tuple(signed))) == []
+    else:
+        assert [hand.say(StatementMessage(ROUND, one), one.seat) for one in signed] == [[], [], []]
+    entries = tuple(Entry(seat, commits[seat].commit) for seat in range(4))
+    lists = SeatList(ROUND, 0, entries)
+    assert [hand.say(state(Kind.COMMIT_LIST, lists, seat), seat) for seat in (1, 2, 3)] == [[], [], []]
+    for seat in (1, 2, 3):
+        reveal = sign(Kind.REVEAL, seal(seat)[1], seat)
+        assert hand.say(RevealMessage(ROUND, reveal, ()), seat) == []
+    assert (hand.get_own(Kind.COMMIT_LIST), hand.get_own(Kind.REVEAL_LIST)) == (None, None)
+
+
+def test_a_round_given_up_seals_no_body_that_comes_late() -> None:
+    hand = Hand()
+    hand.round.on_cancel(1)
+    hand.take()
+    hand.round.on_body(0, make_body(b"late"), 2)
+    assert hand.take() == []
