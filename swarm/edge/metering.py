@@ -19,6 +19,7 @@ ROUNDS_METERED_MAX = 256
 @dataclass(slots=True)
 class _Reading:
     prompt_tokens: int = 0
+    answer_tokens_max: int = 0
     failures: list[str] = field(default_factory=list)
 
 
@@ -38,6 +39,14 @@ class MeteredCalls:
         """Return how many tokens of prompts were read for the answers of a round."""
         return self._read(noise_seed).prompt_tokens
 
+    def get_answer_tokens_max(self, noise_seed: bytes) -> int:
+        """Return how many tokens the answers of a round have cost: at most, and just so where all have ended.
+
+        One that is under way, or was given up, counts as long as it might have become: how far it was is not
+        known, and who leaves just before its end shall not have had it for nothing.
+        """
+        return self._read(noise_seed).answer_tokens_max
+
     async def wait_failures(self, noise_seed: bytes, count: int) -> str:
         """Wait until so many answers of a round have failed; returns why the last one did."""
         while len(self._read(noise_seed).failures) < count:
@@ -46,13 +55,17 @@ class MeteredCalls:
 
     async def generate(self, request: GenerateRequest) -> Generation:
         """Generate one continuation; see `ModelHost.generate`."""
+        reading = self._read(request.noise_seed)
+        reading.answer_tokens_max += request.max_tokens
         try:
             generation = await self._model.generate(request)
         except ModelError as exc:
-            self._read(request.noise_seed).failures.append(exc.message)
+            reading.answer_tokens_max -= request.max_tokens
+            reading.failures.append(exc.message)
             self._changed.unpark_all()
             raise
-        self._read(request.noise_seed).prompt_tokens += generation.prompt_tokens
+        reading.answer_tokens_max += generation.token_count - request.max_tokens
+        reading.prompt_tokens += generation.prompt_tokens
         return generation
 
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:

@@ -183,8 +183,7 @@ class Gateway:
         prepared = self._prepare(order, caller)
         kept = None if order.seed is None else await self.rounds.find_kept(prepared.round_id)
         if kept is None:
-            asked = await self._ask(order, caller, prepared, notify)
-            hold.used = 0 if asked.report is None else asked.report.answer_tokens
+            asked = await self._ask(order, caller, hold, prepared, notify)
             report = await self._close(order, prepared, asked)
         else:  # this very round, with the receipt that was handed out then
             asked = Asked(kept, None, "", {}, self.asker.swarm.judge)
@@ -215,8 +214,13 @@ class Gateway:
             provenance=make_provenance(report, origin) if order.has_provenance else None,
         )
 
-    async def _ask(self, order: Order, caller: Caller, prepared: Prepared, notify: Notify) -> Asked:
-        """Ask a prepared question; note it before it leaves, and where nobody waits for its end any more."""
+    async def _ask(
+        self, order: Order, caller: Caller, hold: Hold, prepared: Prepared, notify: Notify
+    ) -> Asked:
+        """Ask a prepared question; note it before it leaves, and where nobody waits for its end any more.
+
+        However it ends, what it cost is booked.
+        """
         round_id, asked = prepared.round_id, None
         await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
         notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
@@ -226,10 +230,18 @@ class Gateway:
                     prepared, receipt_path=self.rounds.get_receipt_path(round_id)
                 )
         finally:
+            hold.used = self._count_tokens(prepared, asked)
             if asked is None and not self.asker.client.is_waited_for(round_id):
                 self.came_to_nothing.append(round_id)
                 await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
         return asked
+
+    def _count_tokens(self, prepared: Prepared, asked: Asked | None) -> int:
+        """Return what the answers of a round cost; where none is certified, what was generated at most."""
+        if asked is not None and asked.report is not None:
+            return asked.report.answer_tokens
+        assert self.asker.meter is not None, "a gateway's peers share the model of its process"
+        return self.asker.meter.get_answer_tokens_max(prepared.first_seed)
 
     def _prepare(self, order: Order, caller: Caller) -> Prepared:
         """Sign the question of an order; a seeded one is asked anew where it has come to nothing before.
@@ -332,12 +344,14 @@ class Gateway:
             made[place] = await host.generate(self._make_request(order, place))
 
         failures: list[ModelError] = []
+        hold.used = self.get_tokens_max(order)  # for who leaves: how far the answers were is not known
         try:
             async with trio.open_nursery() as nursery:
                 for place in range(order.choices):
                     nursery.start_soon(generate, place)
         except* ModelError as group:
             failures += [exc for exc in group.exceptions if isinstance(exc, ModelError)]
+        hold.used = sum(one.token_count for one in made.values())
         if failures:
             raise unavailable("the peer's model could not answer", code="model_failed") from failures[0]
         found = [made[place] for place in range(order.choices)]
@@ -345,7 +359,6 @@ class Gateway:
             prompt_tokens=sum(one.prompt_tokens for one in found),
             completion_tokens=sum(one.token_count for one in found),
         )
-        hold.used = usage.completion_tokens
         self.metrics.tokens.labels(order.model, "answer").inc(usage.completion_tokens)
         self.metrics.tokens.labels(order.model, "prompt").inc(usage.prompt_tokens)
         return Answer(

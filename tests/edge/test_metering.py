@@ -59,6 +59,8 @@ async def count_tokens(meter: MeteredCalls) -> None:
     assert meter.get_prompt_tokens(REQUEST.noise_seed) == 2 * generation.prompt_tokens
     assert meter.get_prompt_tokens(OTHER.noise_seed) == generation.prompt_tokens
     assert meter.get_prompt_tokens(b"c" * 32) == 0
+    assert meter.get_answer_tokens_max(REQUEST.noise_seed) == 2 * generation.token_count
+    assert meter.get_answer_tokens_max(OTHER.noise_seed) == generation.token_count
 
 
 def test_tokens_are_counted_round_by_round() -> None:
@@ -82,6 +84,26 @@ def test_failures_are_counted_and_still_raised() -> None:
                 with pytest.raises(ModelError, match="down"):
                     await meter.generate(request)
         assert reasons == ["down"]
+        assert meter.get_answer_tokens_max(REQUEST.noise_seed) == 0
+
+    trio.run(main)
+
+
+def test_an_answer_given_up_counts_as_long_as_it_might_have_become() -> None:
+    class Endless(Direct):
+        async def generate(self, request: GenerateRequest) -> Generation:
+            await trio.sleep_forever()
+            raise AssertionError("nothing ends it but its caller")
+
+    async def main() -> None:
+        meter = MeteredCalls(Endless())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(meter.generate, REQUEST)
+            nursery.start_soon(meter.generate, replace(REQUEST, max_tokens=7))
+            await trio.testing.wait_all_tasks_blocked()
+            assert meter.get_answer_tokens_max(REQUEST.noise_seed) == 4 + 7
+            nursery.cancel_scope.cancel()
+        assert meter.get_answer_tokens_max(REQUEST.noise_seed) == 4 + 7
 
     trio.run(main)
 

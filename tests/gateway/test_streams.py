@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,14 +44,25 @@ def get_rounds(up: Up) -> list[tuple[str, str]]:
     return [(one["status"], one["id"]) for one in up.open_http().get("/v1/rounds").json()["data"]]
 
 
-def wait_status(up: Up, wanted: list[str]) -> None:
-    """Wait until the rounds, newest first, have these statuses."""
+def poll(is_so: Callable[[], bool]) -> bool:
+    """Wait until something is so; False where it takes longer than a client would wait."""
     changed = threading.Event()
     for _ in range(400):
-        if [status for status, _ in get_rounds(up)] == wanted:
-            return
+        if is_so():
+            return True
         changed.wait(0.01)
-    raise AssertionError(f"got {get_rounds(up)}, expected {wanted}")
+    return False
+
+
+def wait_status(up: Up, wanted: list[str]) -> None:
+    """Wait until the rounds, newest first, have these statuses."""
+    seen: list[list[tuple[str, str]]] = []
+
+    def is_so() -> bool:
+        seen.append(get_rounds(up))
+        return [status for status, _ in seen[-1]] == wanted
+
+    assert poll(is_so), f"got {seen[-1]}, expected {wanted}"
 
 
 def test_a_stream_is_never_silent_for_long(endless: Up) -> None:
@@ -81,6 +92,22 @@ def test_a_client_that_leaves_takes_its_work_along_in_every_peer(endless: Up, is
     halted = [event for event in read_events(path) if event.event == "round_halted"]
     assert len({event.peer for event in halted}) == 4
     assert {event.fields["reason"] for event in halted} == {"its asker has cancelled it"}
+
+
+@pytest.mark.parametrize(("model", "tokens"), [("swarm", 4 * 10), ("helper", 2 * 10)])
+def test_a_client_that_leaves_pays_for_what_was_under_way(
+    endless: Up, tmp_path: Path, model: str, tokens: int
+) -> None:
+    key = f"pays-{model}"
+    with open_database(Paths(data=tmp_path / "data", cache=tmp_path / "cache")) as database:
+        keys = KeyStore(database)
+        created = keys.create(key, KeyLimits(tokens_in_all=1_000), now_ms=1)
+        client, host = endless.open_raw(), endless.serving.gateway.asker.host
+        assert host is not None
+        client.post(key=created.secret, model=model, n=2, max_tokens=10)
+        assert poll(lambda: host._running is not None and len(host._running.tickets) * 10 == tokens)
+        client.leave()
+        assert poll(lambda: trio.run(partial(keys.get_spent, created.key.id, now_ms=0)).tokens == tokens)
 
 
 def test_a_queue_has_an_end_and_whoever_leaves_it_makes_room(endless: Up) -> None:
