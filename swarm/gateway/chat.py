@@ -72,7 +72,7 @@ class ChatEndpoint:
         order = read_order(await read_body(request, limits), read_options(request.headers))
         gateway.check_order(order)
         async with self._quotas.hold(caller, gateway.get_tokens_max(order)) as hold:
-            with gateway.choose_admission(order).enter() as ticket:
+            with gateway.choose_admission(order).enter(caller.id) as ticket:
                 exchange = _Exchange(gateway, order, caller, hold, ticket, get_base_url(request))
                 if order.is_stream:
                     await exchange.stream(receive, send)

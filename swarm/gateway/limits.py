@@ -15,7 +15,8 @@ class GatewayLimits:
         send_s_max: A piece that a client does not take within this time ends its connection, seconds.
         connections_max: Connections open at once; more are closed as they come.
         rounds_at_once: Questions under way at once.
-        waiting_max: Questions that wait for one of these to end; more are refused.
+        waiting_max: Questions that wait for one of these to end; more are refused, but for the first of a
+            key that has none yet.
         helpers_at_once: Requests to a single peer under way at once.
         heartbeat_s: Longest silence of a stream, seconds.
         progress_events_max: Progress that a slow client has not taken yet; more is dropped.

@@ -1,7 +1,7 @@
 """What keys may use, with a clock by hand: minutes, days, budgets, and what is under way."""
 
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from swarm.gateway.admission import Admission
+from swarm.gateway.admission import Admission, Ticket
 from swarm.gateway.database import Database
 from swarm.gateway.errors import ApiError
 from swarm.gateway.keys import DAY_MS, OWNER, KeyLimits, KeyStore, Spent
@@ -188,23 +188,23 @@ def test_the_owner_has_no_limits_and_leaves_no_trace(bench: Bench) -> None:
 
 def test_whoever_came_first_is_let_in_first() -> None:
     admission = Admission(running_max=1, waiting_max=2, get_retry_s=lambda: 7)
-    with admission.enter() as first:
+    with admission.enter("a") as first:
         assert first.has_turn
-        with admission.enter() as second, admission.enter() as third:
+        with admission.enter("a") as second, admission.enter("a") as third:
             assert (second.has_turn, third.has_turn) == (False, False)
             assert (admission.count_ahead(second), admission.count_ahead(third)) == (0, 1)
-            with pytest.raises(ApiError) as refused, admission.enter():
+            with pytest.raises(ApiError) as refused, admission.enter("a"):
                 pass
             assert (refused.value.status, refused.value.headers["retry-after"]) == (429, "7")
             assert (admission.running, admission.waiting) == (1, 2)
         assert (admission.running, admission.waiting) == (1, 0)
-    with admission.enter() as later:
+    with admission.enter("a") as later:
         assert later.has_turn
 
 
 def test_one_that_leaves_the_queue_makes_room_and_one_that_ends_calls_the_next() -> None:
     admission = Admission(running_max=1, waiting_max=2, get_retry_s=lambda: 1)
-    first, second, third = admission.enter(), admission.enter(), admission.enter()
+    first, second, third = admission.enter("a"), admission.enter("a"), admission.enter("a")
     first.__enter__()
     waiting, last = second.__enter__(), third.__enter__()
     second.__exit__(None, None, None)
@@ -215,9 +215,70 @@ def test_one_that_leaves_the_queue_makes_room_and_one_that_ends_calls_the_next()
     assert (admission.running, admission.waiting) == (0, 0)
 
 
+def hold_places(admission: Admission, stack: ExitStack, callers: str) -> list[Ticket]:
+    return [stack.enter_context(admission.enter(caller)) for caller in callers]
+
+
+def test_callers_take_turns_however_many_questions_one_has() -> None:
+    admission = Admission(running_max=1, waiting_max=9, get_retry_s=lambda: 1)
+    places = [admission.enter(caller) for caller in "aaaabbc"]
+    tickets = [place.__enter__() for place in places]
+    assert [admission.count_ahead(ticket) for ticket in tickets] == [0, 3, 4, 5, 0, 2, 1]  # as things stand
+    order = []
+    while admission.running:
+        (ticket,) = admission._running
+        order.append(ticket.caller)
+        places[tickets.index(ticket)].__exit__(None, None, None)
+    assert order == ["a", "b", "c", "a", "b", "a", "a"]
+
+
+def test_who_has_a_question_under_way_comes_after_who_has_none() -> None:
+    admission = Admission(running_max=2, waiting_max=9, get_retry_s=lambda: 1)
+    with ExitStack() as stack:
+        first = admission.enter("a")
+        first.__enter__()
+        _, _, waiting = hold_places(admission, stack, "aab")
+        first.__exit__(None, None, None)
+        assert waiting.has_turn
+
+
+def test_callers_who_are_new_do_not_keep_one_waiting_for_ever() -> None:
+    admission = Admission(running_max=1, waiting_max=9, get_retry_s=lambda: 1)
+    with ExitStack() as stack:
+        running = admission.enter("a")
+        running.__enter__()
+        (waiting,) = hold_places(admission, stack, "a")
+        for caller in "bc":
+            later = admission.enter(caller)
+            later.__enter__()
+            running.__exit__(None, None, None)
+            running = later
+        assert waiting.has_turn
+        running.__exit__(None, None, None)
+
+
+def test_one_caller_s_places_lock_nobody_else_out() -> None:
+    admission = Admission(running_max=1, waiting_max=2, get_retry_s=lambda: 1)
+    with ExitStack() as stack:
+        hold_places(admission, stack, "aaa")
+        with pytest.raises(ApiError, match="which is the limit"):
+            hold_places(admission, stack, "a")
+        hold_places(admission, stack, "bc")
+        assert (admission.running, admission.waiting) == (1, 4)
+        with pytest.raises(ApiError, match="which is the limit"):
+            hold_places(admission, stack, "b")
+    assert admission._last_turn == {}
+
+
+def test_where_nobody_may_wait_nobody_does() -> None:
+    admission = Admission(running_max=1, waiting_max=0, get_retry_s=lambda: 1)
+    with admission.enter("a"), pytest.raises(ApiError, match="which is the limit"), admission.enter("b"):
+        pass
+
+
 def test_a_closed_queue_lets_nobody_in() -> None:
     admission = Admission(running_max=1, waiting_max=0, get_retry_s=lambda: 1)
     admission.is_closed = True
-    with pytest.raises(ApiError) as refused, admission.enter():
+    with pytest.raises(ApiError) as refused, admission.enter("a"):
         pass
     assert (refused.value.status, refused.value.code) == (503, "server_shutdown")
