@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from consensus.question import Role
+from consensus.receipt import compute_receipt_digest
 from consensus.verify import VerifiedRound, verify_receipt
 from swarm.edge.report import create_report
 from swarm.gateway.answers import Origin, make_provenance
 from swarm.gateway.bodies import get_base_url, get_caller, send_json, send_whole
-from swarm.gateway.errors import bad_request, not_found
+from swarm.gateway.errors import bad_request, not_found, unavailable
 from swarm.gateway.history import History, PastRound
 from swarm.gateway.metrics import CONTENT_TYPE
 from swarm.gateway.replies import (
@@ -109,7 +110,10 @@ class Lookups:
         row = await self._find(request)
         receipt = await self._gateway.rounds.read_receipt(row)
         verified = None if receipt is None else verify_receipt(receipt).round
-        if verified is not None and verified.facts.round_id != row.round_id:
+        if verified is not None and (verified.facts.round_id, verified.receipt_digest) != (
+            row.round_id,
+            row.digest,
+        ):
             verified = None
         base_url = get_base_url(request)
         card = make_round_card(PastRound(row, await self._history.summarise(row)), base_url)
@@ -131,6 +135,12 @@ class Lookups:
         receipt = None if row.digest is None else await self._gateway.rounds.read_receipt(row)
         if receipt is None:
             raise not_found("receipt of round", row.round_id.hex(), code="receipt_not_found")
+        if compute_receipt_digest(receipt) != row.digest:
+            raise unavailable(
+                f"the receipt of round {row.round_id.hex()} was changed on disk after it was handed out",
+                code="receipt_altered",
+                remedy="put back a copy whose digest is the one listed, or ask again",
+            )
         name = quote(f"{row.round_id.hex()[:16]}.receipt")
         await send_whole(
             send,

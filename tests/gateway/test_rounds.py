@@ -70,6 +70,9 @@ def test_an_altered_receipt_is_not_shown_for_what_it_was(up: Up) -> None:
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     details = up.open_http().get(f"/v1/rounds/{swarm['round_id']}").json()
     assert (details["turns"], details["swarm"]) == (None, None)
+    altered = up.open_http().get(f"/v1/rounds/{swarm['round_id']}/receipt")
+    assert (altered.status_code, altered.json()["error"]["code"]) == (503, "receipt_altered")
+    assert str(path.parent) not in altered.text
     path.unlink()
     gone = up.open_http().get(f"/v1/rounds/{swarm['round_id']}/receipt")
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "receipt_not_found")
