@@ -79,6 +79,7 @@ def serve(
     """
     from swarm.cli.standing import run_server
     from swarm.edge.ask_options import AskOptions, compute_temperature_milli
+    from swarm.gateway.allowed import read_hosts, read_origins
     from swarm.gateway.limits import GatewayLimits
     from swarm.gateway.serving import ServeOptions
 
@@ -97,8 +98,8 @@ def serve(
         host=host,
         port=port,
         api_key=api_key,
-        hosts=frozenset(name.lower() for name in allow_host),
-        origins=frozenset(allow_origin),
+        hosts=read_hosts(allow_host),
+        origins=read_origins(allow_origin),
         limits=GatewayLimits(rounds_at_once=max_concurrent, waiting_max=max_waiting),
     )
     return run_server(how, as_json=as_json)

@@ -161,6 +161,8 @@ def test_the_embedded_model_streams_an_answer_with_its_provenance(tmp_path: Path
         (("--host", "no.such.host.invalid", "--api-key", KEY), "cannot listen on"),
         (("--judge", "dice"), "--judge"),
         (("--temperature", "nan"), "--temperature"),
+        (("--allow-origin", "https://x/"), "got 'https://x/', expected scheme://host"),
+        (("--allow-host", "x:80"), "got 'x:80', expected a name"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_a_remedy(
