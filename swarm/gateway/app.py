@@ -33,7 +33,7 @@ def make_app(gateway: Gateway, *, door: Door, keys: KeyStore, quotas: Quotas, se
         quotas: What these may use.
         sessions: Browsers that were let in.
     """
-    lookups = Lookups(gateway, make_openapi(gateway.limits))
+    lookups = Lookups(gateway, make_openapi(gateway.limits), quotas)
     gets = {
         "/v1/models": lookups.list_models,
         "/v1/models/{model}": lookups.get_model,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 import msgspec
+import trio
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
@@ -16,6 +17,7 @@ from swarm.gateway.bodies import get_base_url, get_caller, send_json, send_whole
 from swarm.gateway.errors import bad_request, not_found, unavailable
 from swarm.gateway.history import History, PastRound
 from swarm.gateway.metrics import CONTENT_TYPE
+from swarm.gateway.quotas import Quotas
 from swarm.gateway.replies import (
     Health,
     ModelCard,
@@ -60,10 +62,12 @@ class Lookups:
     Args:
         gateway: The swarm.
         openapi: The description of the interface, as JSON.
+        quotas: Keeps keys to their limits.
     """
 
-    def __init__(self, gateway: Gateway, openapi: bytes) -> None:
+    def __init__(self, gateway: Gateway, openapi: bytes, quotas: Quotas) -> None:
         self._gateway = gateway
+        self._quotas = quotas
         self._openapi = openapi
         self._history = History(gateway.rounds)
 
@@ -87,8 +91,10 @@ class Lookups:
         search = request.query_params.get("search", "")
         if len(search) > SEARCH_CHARS_MAX:
             raise bad_request(f"got {len(search)} characters, expected {SEARCH_CHARS_MAX}", param="search")
+        caller = get_caller(request.scope)
+        self._quotas.take_lookup(caller)
         page = await self._history.list(
-            get_caller(request.scope).sees,
+            caller.sees,
             after=None if after is None else read_round_id(after, param="after"),
             limit=limit,
             search=search,
@@ -109,12 +115,7 @@ class Lookups:
         """Send a round with what its receipt says."""
         row = await self._find(request)
         receipt = await self._gateway.rounds.read_receipt(row)
-        verified = None if receipt is None else verify_receipt(receipt).round
-        if verified is not None and (verified.facts.round_id, verified.receipt_digest) != (
-            row.round_id,
-            row.digest,
-        ):
-            verified = None
+        verified = None if receipt is None else await trio.to_thread.run_sync(verify_kept, receipt, row)
         base_url = get_base_url(request)
         card = make_round_card(PastRound(row, await self._history.summarise(row)), base_url)
         details = RoundDetails(
@@ -174,10 +175,10 @@ class Lookups:
         await send_json(send, self._openapi)
 
     async def _find(self, request: Request) -> RoundRow:
-        text = request.path_params["round_id"]
-        row = await self._gateway.rounds.get(
-            read_round_id(text, param="round_id"), get_caller(request.scope).sees
-        )
+        text, caller = request.path_params["round_id"], get_caller(request.scope)
+        round_id = read_round_id(text, param="round_id")
+        self._quotas.take_lookup(caller)
+        row = await self._gateway.rounds.get(round_id, caller.sees)
         if row is None:
             raise not_found("round", text, code="round_not_found")
         return row
@@ -210,6 +211,14 @@ def make_round_card(past: PastRound, base_url: str) -> RoundCard:
         question=None if summary is None else summary.question[:SHOWN_CHARS_MAX],
         answer=None if answer is None else answer[:SHOWN_CHARS_MAX],
     )
+
+
+def verify_kept(receipt: bytes, row: RoundRow) -> VerifiedRound | None:
+    """Return what a round's receipt proves; None where it does not hold, or is not the one handed out."""
+    if compute_receipt_digest(receipt) != row.digest:
+        return None
+    verified = verify_receipt(receipt).round
+    return verified if verified is not None and verified.facts.round_id == row.round_id else None
 
 
 def make_receipt_url(row: RoundRow, base_url: str) -> str:

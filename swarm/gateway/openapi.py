@@ -69,7 +69,7 @@ def make_openapi(limits: GatewayLimits) -> bytes:
                     "A round, with what its receipt says.",
                     _reply(RoundDetails),
                     [_ROUND],
-                    (400, 404, 503),
+                    (400, 404, 429, 503),
                 )
             },
             "/v1/rounds/{round_id}/receipt": {
@@ -78,7 +78,7 @@ def make_openapi(limits: GatewayLimits) -> bytes:
                     "A round's receipt, byte for byte; `peerage verify` checks it.",
                     {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
                     [_ROUND],
-                    (400, 404, 503),
+                    (400, 404, 429, 503),
                 )
             },
             "/v1/rounds/{round_id}/events": {"get": _describe_events()},
@@ -139,7 +139,7 @@ def _describe_rounds(limits: GatewayLimits) -> dict[str, Json]:
             "description": "What question or answer must contain, whatever the case.",
         },
     ]
-    return _get("list_rounds", "Rounds, newest first.", _reply(RoundList), parameters, (400, 404, 503))
+    return _get("list_rounds", "Rounds, newest first.", _reply(RoundList), parameters, (400, 404, 429, 503))
 
 
 def _describe_events() -> dict[str, Json]:

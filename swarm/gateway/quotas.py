@@ -13,6 +13,7 @@ from swarm.gateway.keys import DAY_MS, OWNER, KeyLimits, KeyStore, Spent
 
 BUCKETS_MAX = 4_096
 MINUTE_S = 60.0
+LOOKUP_SHARE = 0.1  # of a question: what is looked up is read and verified anew each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Quotas:
             spent = await self._keys.get_spent(caller.id, now_ms=self._get_ms())
             held = self._held.get(caller.id, 0)
             self._check_tokens(caller.limits, spent, held + tokens_max)
-            headers = self._take_request(caller)
+            headers = self._take_request(caller, 1.0)
             headers |= self._describe_tokens(caller.limits, spent, held + tokens_max)
             self._held[caller.id] = held + tokens_max
         hold = Hold(headers)
@@ -95,12 +96,24 @@ class Quotas:
                     finally:
                         self._release(caller.id, tokens_max)
 
+    def take_lookup(self, caller: Caller) -> None:
+        """Count a lookup against a key's questions a minute, as a part of one.
+
+        Args:
+            caller: Whose limit counts.
+
+        Raises:
+            ApiError: The limit is reached; 429 with the time after which it is not.
+        """
+        self._take_request(caller, LOOKUP_SHARE)
+
     def _release(self, key_id: str, tokens: int) -> None:
         self._held[key_id] -= tokens
         if not self._held[key_id]:
             del self._held[key_id]
 
-    def _take_request(self, caller: Caller) -> dict[str, str]:
+    def _take_request(self, caller: Caller, share: float) -> dict[str, str]:
+        """Take a question, or a share of one, out of a key's bucket; returns the usual headers."""
         per_minute = caller.limits.requests_per_minute
         if per_minute is None:
             return {}
@@ -111,17 +124,18 @@ class Quotas:
             self._buckets.popitem(last=False)
         gained = (now - bucket.at_s) * per_minute / MINUTE_S
         bucket.level, bucket.at_s = min(float(per_minute), bucket.level + gained), now
-        if bucket.level < 1.0:
-            wait_s = (1.0 - bucket.level) * MINUTE_S / per_minute
+        if bucket.level < share:
+            wait_s = (share - bucket.level) * MINUTE_S / per_minute
             raise ApiError(
                 429,
                 ErrorKind.RATE_LIMIT,
-                f"this key may ask {per_minute} questions a minute",
+                f"this key may ask {per_minute} questions a minute, or look up {round(1 / LOOKUP_SHARE)}"
+                " times for each",
                 code="rate_limit_exceeded",
                 headers=_describe_requests(per_minute, bucket.level)
                 | {"retry-after": str(math.ceil(wait_s))},
             )
-        bucket.level -= 1.0
+        bucket.level -= share
         return _describe_requests(per_minute, bucket.level)
 
     def _check_tokens(self, limits: KeyLimits, spent: Spent, wanted: int) -> None:

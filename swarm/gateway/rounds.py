@@ -170,7 +170,7 @@ class RoundStore:
         row = await self.get(round_id, None)
         if row is None or row.status not in ANSWERED:
             return None
-        return read_report(await self.read_receipt(row), round_id)
+        return await trio.to_thread.run_sync(read_report, await self.read_receipt(row), round_id)
 
     def settle_interrupted(self, now_ms: int) -> int:
         """Complete what a crash cut off; returns how many rounds that were.

@@ -189,6 +189,20 @@ def test_a_key_s_questions_a_minute_are_counted(up: Up, directory: Path) -> None
     assert stream.headers["x-ratelimit-remaining-requests"] == "8"
 
 
+def test_looking_up_counts_as_a_tenth_of_a_question(up: Up, directory: Path) -> None:
+    key = make_key(directory, "curious", requests_per_minute=2)
+    asked = up.ask(key=key, swarm={"provenance": True}).json()["swarm"]["round_id"]
+    paths = (f"/v1/rounds/{asked}", f"/v1/rounds/{asked}/receipt", "/v1/rounds")
+    answers = [up.open_http(key).get(path) for path in paths * 4]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
+    assert answers[-1].json()["error"]["code"] == "rate_limit_exceeded"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
+    assert up.open_http(key).get("/v1/models").status_code == 200
+    assert [up.open_http().get(paths[0]).status_code for _ in range(30)] == [
+        200
+    ] * 30  # the owner has no limit
+
+
 def test_a_key_s_tokens_are_counted_and_outlive_the_gateway(tmp_path: Path) -> None:
     key = make_key(tmp_path, "poor", tokens_per_day=100, tokens_in_all=1_000)
     with open_gateway(tmp_path) as up:

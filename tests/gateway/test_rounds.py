@@ -1,5 +1,6 @@
 """Rounds that can be looked up later: pages, receipts, restarts, crashes, and rounds that are not whole."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import trio
 
 from consensus.genesis import SEATS_MIN
-from consensus.verify import verify_receipt
+from consensus.verify import Verdict, verify_receipt
 from models.contract import GenerateRequest, Generation, Model
 from models.errors import ModelError
 from models.scripted import ScriptedModel
@@ -76,6 +77,25 @@ def test_an_altered_receipt_is_not_shown_for_what_it_was(up: Up) -> None:
     path.unlink()
     gone = up.open_http().get(f"/v1/rounds/{swarm['round_id']}/receipt")
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "receipt_not_found")
+
+
+def test_receipts_are_verified_beside_the_loop(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def verify_noting(data: bytes) -> Verdict:
+        threads.append(threading.get_ident())
+        return verify_receipt(data)
+
+    async def get_thread() -> int:
+        return threading.get_ident()
+
+    asked = up.ask(seed=77, swarm={"provenance": True}).json()["swarm"]["round_id"]
+    for module in ("lookups", "rounds"):
+        monkeypatch.setattr(f"swarm.gateway.{module}.verify_receipt", verify_noting)
+    assert up.open_http().get(f"/v1/rounds/{asked}").json()["swarm"]
+    assert up.ask(seed=77, swarm={"provenance": True}).json()["swarm"]["round_id"] == asked
+    assert len(threads) == 2
+    assert up.run(get_thread) not in threads
 
 
 def test_rounds_outlive_the_gateway(tmp_path: Path) -> None:
