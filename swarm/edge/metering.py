@@ -4,7 +4,8 @@ A request names its round by its noise seed. Answers are metered; what judging c
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -14,6 +15,8 @@ from models.errors import ModelError
 from swarm.edge.model_calls import ModelCalls
 
 ROUNDS_METERED_MAX = 256
+
+OnAnswer = Callable[[bytes, Generation], None]
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class MeteredCalls:
     def __init__(self, model: ModelCalls) -> None:
         self._model = model
         self._readings: OrderedDict[bytes, _Reading] = OrderedDict()
+        self._listeners: dict[bytes, list[OnAnswer]] = {}
         self._changed = trio.lowlevel.ParkingLot()
 
     def get_prompt_tokens(self, noise_seed: bytes) -> int:
@@ -46,6 +50,18 @@ class MeteredCalls:
         known, and who leaves just before its end shall not have had it for nothing.
         """
         return self._read(noise_seed).answer_tokens_max
+
+    @contextmanager
+    def listen(self, noise_seed: bytes, on_answer: OnAnswer) -> Iterator[None]:
+        """Have `on_answer` called with the peer's key and each answer of a round until the block is left."""
+        listeners = self._listeners.setdefault(noise_seed, [])
+        listeners.append(on_answer)
+        try:
+            yield
+        finally:
+            listeners.remove(on_answer)
+            if not listeners:
+                del self._listeners[noise_seed]
 
     async def wait_failures(self, noise_seed: bytes, count: int) -> str:
         """Wait until so many answers of a round have failed; returns why the last one did."""
@@ -66,6 +82,8 @@ class MeteredCalls:
             raise
         reading.answer_tokens_max += generation.token_count - request.max_tokens
         reading.prompt_tokens += generation.prompt_tokens
+        for on_answer in tuple(self._listeners.get(request.noise_seed, ())):
+            on_answer(request.seat_key, generation)
         return generation
 
     async def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:

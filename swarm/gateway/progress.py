@@ -7,6 +7,7 @@ from swarm.edge.client import Progress, ProgressKind
 from swarm.gateway.replies import ProgressEvent
 
 Notify = Callable[[ProgressEvent], None]
+PEER_DIGITS = 16  # of a key, where a peer is named
 
 
 class ProgressHub:
@@ -45,7 +46,7 @@ class ProgressHub:
 
 def describe_progress(progress: Progress) -> ProgressEvent:
     """Return progress as clients are shown it. A peer's own words are shortened, never believed."""
-    peer = progress.peer.hex()[:16]
+    peer = progress.peer.hex()[:PEER_DIGITS]
     if progress.kind is ProgressKind.PHASE:
         return ProgressEvent(
             event="phase.reached",

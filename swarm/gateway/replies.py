@@ -127,6 +127,7 @@ class ProgressEvent(Reply, frozen=True):
     peer: str | Unset = UNSET
     ahead: int | Unset = UNSET
     reason: str | Unset = UNSET
+    text: str | Unset = UNSET
 
 
 class ChatCompletionChunk(Reply, frozen=True):

@@ -6,6 +6,7 @@ Knows nothing of HTTP but its errors.
 import secrets
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -25,13 +26,14 @@ from swarm.edge.report import RoundReport
 from swarm.edge.wishes import Prepared, Wish
 from swarm.gateway.admission import Admission
 from swarm.gateway.answers import Answer, Origin, Text, make_provenance, make_texts, make_usage, name_status
+from swarm.gateway.drafts import listen_with_drafts
 from swarm.gateway.errors import ApiError, bad_request, not_found, unavailable
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.metrics import Metrics
 from swarm.gateway.progress import Notify, ProgressHub
 from swarm.gateway.quotas import Caller, Hold
 from swarm.gateway.replies import ProgressEvent, RoundStatus
-from swarm.gateway.requests import Order
+from swarm.gateway.requests import Order, ProgressMode
 from swarm.gateway.rounds import RoundEnd, RoundStore, end_by_report
 
 SWARM, FAST, HELPER = "swarm", "swarm-fast", "helper"
@@ -225,7 +227,7 @@ class Gateway:
         await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
         notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
         try:
-            with self.hub.listen(round_id, notify):
+            with self._listen(order, prepared, notify):
                 asked = await self.asker.ask_prepared(
                     prepared, receipt_path=self.rounds.get_receipt_path(round_id)
                 )
@@ -235,6 +237,13 @@ class Gateway:
                 self.came_to_nothing.append(round_id)
                 await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
         return asked
+
+    def _listen(self, order: Order, prepared: Prepared, notify: Notify) -> AbstractContextManager[None]:
+        """Have progress told; where it is wanted as events, also the answers once they are revealed."""
+        if order.progress is not ProgressMode.EVENTS:
+            return self.hub.listen(prepared.round_id, notify)
+        assert self.asker.meter is not None, "a gateway's peers share the model of its process"
+        return listen_with_drafts(prepared, notify, hub=self.hub, meter=self.asker.meter)
 
     def _count_tokens(self, prepared: Prepared, asked: Asked | None) -> int:
         """Return what the answers of a round cost; where none is certified, what was generated at most."""

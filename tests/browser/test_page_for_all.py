@@ -235,6 +235,27 @@ def test_a_round_under_way_is_followed_from_its_address(chromium: Browser, tmp_p
         asking.read_until(b"[DONE]")
 
 
+def test_answers_are_read_as_soon_as_they_are_revealed(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        open_gateway(tmp_path, model="scripted:latency=0.5,accuracy=0") as up,
+        watch(chromium, up.serving.make_page_url()) as watched,
+    ):
+        one = watched.page
+        one.wait_for_selector("#ask:not([hidden])")
+        one.fill("#question", QUESTION)
+        one.press("#question", "Control+Enter")
+        expect(one.locator(".doing", has_text="thinking")).to_have_count(4)
+        assert one.locator(".seat .prose").count() == 0
+        expect(one.locator("#seats")).to_contain_text("Revealed, not certified yet.")
+        expect(one.locator(".seat .prose")).to_have_count(4)
+        texts = one.locator(".seat .prose").all_inner_texts()
+        assert one.locator(".seat .label").count() == 0  # names stay letters
+        expect(one.locator(".banner.is-full")).to_be_visible()
+        expect(one.locator("#seats")).not_to_contain_text("not certified")
+        assert one.locator(".seat .prose").all_inner_texts() == texts
+        assert one.locator(".seat .label").count() == 4
+
+
 def test_a_gateway_that_is_gone_is_said_to_be(chromium: Browser, tmp_path: Path) -> None:
     with open_gateway(tmp_path) as up:
         watching = watch(chromium, up.serving.make_page_url())

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -73,8 +73,7 @@ class Voices:
 @contextmanager
 def open_voices(directory: Path, texts: Sequence[str] = PLAIN, *, peers: int = 5) -> Iterator[Up]:
     """Serve a swarm with the same keys each time, whose peers say different things."""
-    with (
-        patch.object(swarm.edge.asking, "open_model", lambda *_, **__: Voices(texts)),
-        open_gateway(directory, peers=peers, seed="voices") as up,
-    ):
+    with ExitStack() as stack:
+        with patch.object(swarm.edge.asking, "open_model", lambda *_, **__: Voices(texts)):
+            up = stack.enter_context(open_gateway(directory, peers=peers, seed="voices"))
         yield up

@@ -9,9 +9,10 @@ import { Refused, ask, followEvents, getReceipt } from "./server.js";
  * @param {(ahead: number) => void} listeners.onQueued
  * @param {(round: string) => void} listeners.onRound
  * @param {(event: object) => void} listeners.onEvent
+ * @param {(peer: string, text: string) => void} listeners.onAnswer Revealed, by the first digits of the peer's key.
  * @returns {Promise<{ round: string | null, text: string }>}
  */
-export async function askQuestion({ model, question, signal }, { onQueued, onRound, onEvent }) {
+export async function askQuestion({ model, question, signal }, { onQueued, onRound, onEvent, onAnswer }) {
   const following = new AbortController();
   const stop = () => following.abort();
   signal.addEventListener("abort", stop, { once: true });
@@ -25,6 +26,7 @@ export async function askQuestion({ model, question, signal }, { onQueued, onRou
         onRound(round);
         follow(round, following.signal, onEvent);
       }
+      if (progress?.event === "answer.revealed") onAnswer(progress.peer, progress.text);
       text += choices.map(({ delta }) => delta.content ?? "").join("");
     }
   } finally {

@@ -125,15 +125,23 @@ function makeListeners(asked) {
       showAsked();
     },
     onEvent: (event) => onLiveEvent(asked, event),
+    onAnswer: (peer, text) => {
+      asked.revealed.set(peer, text);
+      drawSoon();
+    },
   };
 }
 
-let isDue = false;
+let isDue = false; // one drawing does for all that comes together
 
-/** Take an event into a view that is still live, and draw once for all that come together. */
+/** Take an event into a view that is still live. */
 function onLiveEvent(live, event) {
   if (!isRoundEvent(event) || event.round !== live.id || !live.isLive) return;
   live.events.push(event);
+  drawSoon();
+}
+
+function drawSoon() {
   if (isDue) return;
   isDue = true;
   requestAnimationFrame(() => {

@@ -20,6 +20,7 @@ import { excerpt } from "./words.js";
  * @property {Uint8Array | null} trust Genesis that the reader trusts.
  * @property {import("./banner.js").Banner | null} banner Stands in the place of what follows from the rest.
  * @property {boolean} isLive Its receipt is still to come.
+ * @property {Map<string, string>} revealed Answers of a live round, by the first digits of the peer's key.
  */
 
 /**
@@ -27,6 +28,7 @@ import { excerpt } from "./words.js";
  * @property {import("./story.js").Story} story
  * @property {import("../verifier/report.js").Report | null} report
  * @property {boolean} hasAnswers
+ * @property {Map<string, string>} revealed See `View`; empty once the receipt is here.
  * @property {boolean} isClosed
  * @property {number} stepsShown Steps that are decided.
  * @property {{ index: number, authors: number[], text: string | null, strength: number | null, lead: number | null }[]} ranking
@@ -38,7 +40,7 @@ const ROLES = ["system", "user", "assistant"];
 
 /** Return an empty view. */
 export function createView(more = {}) {
-  return { id: null, turns: [], events: [], verdict: null, bytes: null, trust: null, banner: null, isLive: false, ...more };
+  return { id: null, turns: [], events: [], verdict: null, bytes: null, trust: null, banner: null, isLive: false, revealed: new Map(), ...more };
 }
 
 /** Return the turns of a verified receipt. */
@@ -55,7 +57,7 @@ export function readTurns(report) {
 export function showRound(view, actions, moment = null) {
   const events = view.events.length || !view.verdict?.report ? view.events : makeEvents(view.verdict.report);
   const story = tellStory(moment === null ? events : events.slice(0, moment));
-  const shown = makeShown(view.verdict?.report ?? null, story);
+  const shown = makeShown(view.verdict?.report ?? null, story, view.isLive ? view.revealed : new Map());
   const isRefused = view.verdict !== null && !view.verdict.isConsistent;
   get("round").hidden = false;
   get("panes").classList.toggle("is-refused", isRefused);
@@ -73,7 +75,7 @@ export function showRound(view, actions, moment = null) {
 }
 
 /** @returns {Shown} */
-function makeShown(report, story) {
+function makeShown(report, story, revealed) {
   const isClosed = ["full", "partial", "failed"].includes(story.status);
   const stepsShown = story.steps.length;
   const last = story.steps.at(-1) ?? null;
@@ -81,7 +83,7 @@ function makeShown(report, story) {
   const ranking = isFinal ? report.ranking : rankClasses(report, last);
   const isRanked = isFinal ? ranking.length > 0 && ranking[0].strength !== null : Boolean(last?.strengths.length);
   return {
-    story, report, isClosed, stepsShown, ranking,
+    story, report, isClosed, stepsShown, ranking, revealed,
     hasAnswers: report !== null && stepsShown > 0,
     isRanked: isRanked && ranking.length > 1,
     pBest: isFinal ? report.pBest : (last?.pBest ?? null),

@@ -14,6 +14,7 @@ const DOING = {
   halted: "left the round",
   silent: "silent",
 };
+const PEER_DIGITS = 16; // by which progress names a peer
 const OPEN_CHARS_MAX = 160; // shorter answers need no fold
 
 /**
@@ -21,12 +22,12 @@ const OPEN_CHARS_MAX = 160; // shorter answers need no fold
  * @param {HTMLElement} pane
  * @param {import("./round.js").Shown} shown
  */
-export function showSeats(pane, { story, report, hasAnswers, isClosed }) {
+export function showSeats(pane, { story, report, hasAnswers, isClosed, revealed }) {
   const open = new Set([...pane.querySelectorAll("details[open]")].map(({ dataset }) => dataset.seat));
   const winners = isClosed && report?.winner !== null ? (report?.ranking[0].authors ?? []) : [];
   const rows = story.seats.map((told) => {
     const seat = report?.seats[told.seat] ?? null;
-    const text = hasAnswers ? (seat?.answer ?? null) : null;
+    const text = hasAnswers ? (seat?.answer ?? null) : (revealed.get(told.peer?.slice(0, PEER_DIGITS)) ?? null);
     const isWinner = winners.includes(told.seat);
     return make("li", { class: isWinner ? "seat is-winner" : "seat" },
       make("div", { class: "line" },
@@ -37,7 +38,8 @@ export function showSeats(pane, { story, report, hasAnswers, isClosed }) {
           told.tokens === null ? null : count(told.tokens, "token"))),
       text === null ? makeReason(told) : showText(text, told.seat, open.has(String(told.seat))));
   });
-  put(pane, make("ol", { class: "seats" }, rows));
+  const note = revealed.size ? "Revealed, not certified yet." : null;
+  put(pane, note && make("p", { class: "muted small" }, note), make("ol", { class: "seats" }, rows));
 }
 
 function describeDoing(told, report, isClosed) {
