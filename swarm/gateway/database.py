@@ -1,12 +1,15 @@
 """The gateway's own database: which rounds were asked through it, by whom, and who has a key.
 
-One SQLite file, one connection, one call at a time, in a worker thread. The command line and a running
-gateway may have it open together. A write is on disk when it returns. Receipts are files of their own beside
-it (`Paths.receipts`), as those of `peerage ask` are.
+One SQLite file and two connections, each doing one thing at a time, in a worker thread: one writes, and one only
+reads, so that whoever looks something up (a wrong key, above all) waits for no write and takes no lock. The
+command line and a running gateway may have it open together. A write is on disk when it returns, and seen by
+every read begun after it. Receipts are files of their own beside it (`Paths.receipts`), as those of `peerage ask`
+are.
 """
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -47,18 +50,13 @@ class Database:
     def __init__(self, path: Path) -> None:
         create_private_file(path)
         self._path = path
-        self._limiter = trio.CapacityLimiter(1)
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_S_MAX, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as exc:
-            raise self._explain(exc) from exc
-        try:
+        self._writing, self._reading = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
+        with ExitStack() as opened:
+            self._writer = opened.enter_context(closing(self._connect()))
             self.call(_prepare)
-        except StoreError:
-            self._connection.close()
-            raise
+            self._reader = opened.enter_context(closing(self._connect()))
+            self.read(lambda connection: connection.execute("PRAGMA query_only=ON"))
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -74,18 +72,15 @@ class Database:
         Raises:
             StoreError: The database refuses.
         """
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(self._connection)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk may have ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as exc:
-            raise self._explain(exc) from exc
-        return result
+        return self._transact(self._writer, "BEGIN IMMEDIATE", work)
+
+    def read(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        """Look something up, all of one moment, in this thread.
+
+        Raises:
+            StoreError: The database refuses; a write is refused always.
+        """
+        return self._transact(self._reader, "BEGIN", work)
 
     async def run(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """Do some work as one transaction, in a worker thread; once begun it is waited for.
@@ -93,11 +88,43 @@ class Database:
         Raises:
             StoreError: The database refuses.
         """
-        return await trio.to_thread.run_sync(self.call, work, limiter=self._limiter)
+        return await trio.to_thread.run_sync(self.call, work, limiter=self._writing)
+
+    async def run_read(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        """Look something up, all of one moment, in a worker thread; once begun it is waited for.
+
+        Raises:
+            StoreError: The database refuses; a write is refused always.
+        """
+        return await trio.to_thread.run_sync(self.read, work, limiter=self._reading)
 
     def close(self) -> None:
         """Let go of the file; closing twice is allowed."""
-        self._connection.close()
+        self._opened.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(
+                self._path, timeout=BUSY_S_MAX, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as exc:
+            raise self._explain(exc) from exc
+
+    def _transact(
+        self, connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], ResultT]
+    ) -> ResultT:
+        try:
+            connection.execute(begin)
+            try:
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk may have ended it already
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as exc:
+            raise self._explain(exc) from exc
+        return result
 
     def _explain(self, exc: sqlite3.Error) -> StoreError:
         return StoreError(

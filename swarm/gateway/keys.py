@@ -154,7 +154,7 @@ class KeyStore:
         Raises:
             StoreError: The database refuses.
         """
-        rows = self._database.call(
+        rows = self._database.read(
             lambda connection: connection.execute(
                 f"SELECT {_COLUMNS} FROM api_key ORDER BY created_ms, id"  # noqa: S608
             ).fetchall()
@@ -189,7 +189,7 @@ class KeyStore:
         if found is None:
             return None
         key_id = found.group(1)
-        row = await self._database.run(
+        row = await self._database.run_read(
             lambda connection: connection.execute(
                 f"SELECT {_COLUMNS}, digest FROM api_key WHERE id = ?",  # noqa: S608
                 (key_id,),
@@ -215,7 +215,7 @@ class KeyStore:
             ).fetchone()
             return Spent(today, tokens, requests)
 
-        return await self._database.run(work)
+        return await self._database.run_read(work)
 
     async def note_spent(self, key_id: str, *, tokens: int, now_ms: int) -> None:
         """Add one question and its tokens to what a key has used.

@@ -125,7 +125,7 @@ class RoundStore:
             ).fetchone()
             return None if row is None else _read(row)
 
-        return await self._database.run(work)
+        return await self._database.run_read(work)
 
     async def list(self, owner: str | None, *, after: bytes | None, limit: int) -> Page | None:
         """Return a page of rounds, newest first; None where `after` is no round of this owner's.
@@ -151,7 +151,7 @@ class RoundStore:
             ).fetchall()
             return Page(tuple(_read(row) for row in rows[:limit]), len(rows) > limit)
 
-        return await self._database.run(work)
+        return await self._database.run_read(work)
 
     async def read_receipt(self, row: RoundRow) -> bytes | None:
         """Return a round's receipt; None where it has none any more.
@@ -178,7 +178,7 @@ class RoundStore:
         Raises:
             StoreError: The database refuses.
         """
-        running = self._database.call(
+        running = self._database.read(
             lambda connection: connection.execute(
                 "SELECT id FROM round WHERE status = ?", (RUNNING,)
             ).fetchall()
