@@ -1,10 +1,10 @@
 """The gateway's own database: which rounds were asked through it, by whom, and who has a key.
 
-One SQLite file and two connections, each doing one thing at a time, in a worker thread: one writes, and one only
-reads, so that whoever looks something up (a wrong key, above all) waits for no write and takes no lock. The
-command line and a running gateway may have it open together. A write is on disk when it returns, and seen by
-every read begun after it. Receipts are files of their own beside it (`Paths.receipts`), as those of `peerage ask`
-are.
+One SQLite file and two connections, each doing one thing at a time, in a worker thread: one writes, and one
+only reads, so that whoever looks something up (a wrong key, above all) waits for no write and takes no lock.
+The command line and a running gateway may have it open together. A write is on disk when it returns, and seen
+by every read begun after it. Receipts are files of their own beside it (`Paths.receipts`), as those of
+`peerage ask` are.
 """
 
 import sqlite3
