@@ -5,13 +5,14 @@ revoked ends the session too. Sessions live as long as the process, at most.
 """
 
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from swarm.gateway.keys import digest_secret, is_same_secret, make_token
 
-SESSIONS_MAX = 64  # one more ends the oldest
+SESSIONS_MAX = 64  # one more ends the oldest of a key that has the most
+SESSIONS_PER_KEY_MAX = 16  # one more ends the key's own oldest
 SESSION_S_MAX = 43_200
 
 
@@ -50,8 +51,7 @@ class Sessions:
         """Begin a session for a key that was looked up; returns what the cookie holds."""
         token = secrets.token_urlsafe(32)
         self._sessions[digest_secret(token)] = _Session(key, self._get_s() + SESSION_S_MAX)
-        if len(self._sessions) > SESSIONS_MAX:
-            self._sessions.popitem(last=False)
+        self._make_room(key)
         return token
 
     def find(self, token: str) -> str | None:
@@ -64,3 +64,15 @@ class Sessions:
     def close(self, token: str) -> None:
         """End a session; one that is none is none afterwards too."""
         self._sessions.pop(digest_secret(token), None)
+
+    def _make_room(self, key: str) -> None:
+        """End one session where there are too many: of this key, or of one that has more than others."""
+        counts = Counter(session.key for session in self._sessions.values())
+        if counts[key] > SESSIONS_PER_KEY_MAX:
+            crowded = SESSIONS_PER_KEY_MAX
+        elif len(self._sessions) > SESSIONS_MAX:
+            crowded = max(counts.values()) - 1
+        else:
+            return
+        digest = next(each for each, session in self._sessions.items() if counts[session.key] > crowded)
+        del self._sessions[digest]

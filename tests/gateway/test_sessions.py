@@ -13,7 +13,7 @@ from swarm.gateway.cookies import name_cookie, read_cookie
 from swarm.gateway.keys import KeyLimits, KeyStore
 from swarm.gateway.page_files import POLICY, read_page
 from swarm.gateway.serving import open_database
-from swarm.gateway.sessions import SESSION_S_MAX, SESSIONS_MAX, Sessions
+from swarm.gateway.sessions import SESSION_S_MAX, SESSIONS_MAX, SESSIONS_PER_KEY_MAX, Sessions
 from tests.gateway.kit import KEY, MESSAGES, Up, open_gateway
 
 
@@ -118,6 +118,19 @@ def test_sessions_end_by_time_and_make_room() -> None:
     assert sessions.find(others[0]) == "key-1"
     now[0] = SESSION_S_MAX
     assert sessions.find(newest) is None
+
+
+def test_one_key_s_sessions_end_nobody_else_s() -> None:
+    sessions = Sessions(lambda: 0.0)
+    owner = sessions.open("owner")
+    opened = [sessions.open("greedy") for _ in range(2 * SESSIONS_MAX)]
+    assert sessions.find(owner) == "owner"
+    assert [sessions.find(token) for token in opened[-SESSIONS_PER_KEY_MAX:]] == ["greedy"] * 16
+    assert sessions.find(opened[-SESSIONS_PER_KEY_MAX - 1]) is None
+    for key in "abc":  # nor those of several together
+        opened += [sessions.open(key) for _ in range(SESSIONS_PER_KEY_MAX)]
+    assert sessions.find(owner) == "owner"
+    assert sum(sessions.find(token) is not None for token in opened) == SESSIONS_MAX - 1
 
 
 def test_cookies_of_servers_on_one_host_have_names_of_their_own() -> None:
