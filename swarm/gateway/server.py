@@ -66,10 +66,24 @@ class PatientStream:
 
 
 class Http1Protocol(H11Protocol):
-    """hypercorn's HTTP/1.1, which stays that: a wish to change to HTTP/2 may be ignored (RFC 9110, 7.8)."""
+    """hypercorn's HTTP/1.1, which stays that: a wish to change to another may be ignored (RFC 9110, 7.8).
+
+    hypercorn raises on an upgrade that is half a WebSocket's, before any application sees it.
+    """
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Change to nothing."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Take a request for the plain one that it also is."""
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        plain = h11.Request(
+            method=request.method,
+            target=request.target,
+            headers=headers,
+            http_version=request.http_version,
+        )
+        await super()._create_stream(plain)
 
 
 class Connection(TCPServer):
