@@ -77,7 +77,6 @@ __all__ = [
 
 ROUNDS_OPEN_MAX = 32
 ROUNDS_KEPT_MAX = 64  # finished ones, whose certificates and receipts are at hand
-CANCELLED_MAX = 64  # questions remembered as cancelled before their round was open here
 ASKER_PREFIX = b"asker/"
 QUESTION_RECORD_BYTES_MAX = QUESTION_BYTES_MAX + 1_024
 
@@ -295,9 +294,7 @@ def _on_cancel(state: NodeState, round_id: bytes, sender: PeerKey, now_ms: int) 
     """Leave a round whose asker wants no answer any more; nobody else can end it."""
     seat = state.seats.get(round_id)
     if seat is None:  # no seat in it, long over, or still waiting for the round it builds on
-        state.cancelled[sender, round_id] = None
-        while len(state.cancelled) > CANCELLED_MAX:
-            state.cancelled.popitem(last=False)
+        state.cancelled.note(sender, round_id)
         return []
     if sender != seat.asker:
         raise PeerError("cancel: got it from somebody who did not ask")
@@ -329,7 +326,7 @@ def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> li
             return _refuse(question, sender, round_id, "this round was given up; ask under a new counter")
         is_heard = closed is not None and not known.outbox.waiting and sender == question.asker
         return [Send(sender, encode(closed))] if closed is not None and is_heard else []
-    if (PeerKey(question.asker), round_id) in state.cancelled:
+    if state.cancelled.holds(PeerKey(question.asker), round_id):
         return []
     slot = ASKER_PREFIX + question.asker + b"/%d" % question.counter
     earlier = state.asked.get(slot)

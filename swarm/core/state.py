@@ -1,6 +1,5 @@
 """What a node is made of, what it knows, and what it waits for from its disk."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from consensus.decision import DecisionEngine
@@ -12,6 +11,7 @@ from models.contract import ModelInfo
 from models.judges.strategy import LIKELIHOOD, JudgeStrategy
 from swarm.core.actions import Action, LoadReceipt
 from swarm.core.archive import Archive
+from swarm.core.cancels import EarlyCancels
 from swarm.core.history import Ask, History
 from swarm.core.seat import Numbers, Seat
 
@@ -75,7 +75,7 @@ class NodeState:
     archives: dict[bytes, Archive] = field(default_factory=dict)
     tickets: dict[int, Ticket] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    cancelled: OrderedDict[tuple[PeerKey, bytes], None] = field(default_factory=OrderedDict)  # by whom
+    cancelled: EarlyCancels = field(default_factory=EarlyCancels)
     is_halted: bool = False
 
 

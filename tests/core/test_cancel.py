@@ -8,8 +8,8 @@ from consensus.question import compute_round_id
 from consensus.round import ABANDONED_KEY
 from models.contract import Finish, Generation
 from swarm.core.actions import CancelCall
+from swarm.core.cancels import CANCELLED_MAX, SENDERS_MAX
 from swarm.core.inputs import CallFinished, Started
-from swarm.core.node import CANCELLED_MAX
 from swarm.core.records import Table
 from tests.core.bench import (
     ASKER,
@@ -86,6 +86,24 @@ def test_a_stranger_who_cancels_first_changes_nothing() -> None:
     for place in range(2 * CANCELLED_MAX):
         assert bench.receive(STRANGER.key, CancelMessage(b"%032d" % place)) == []
     bench.receive(STRANGER.key, CancelMessage(get_round_id(bench)))
-    assert len(bench.state.cancelled) == CANCELLED_MAX
+    assert [len(of_sender) for of_sender in bench.state.cancelled.by_sender.values()] == [CANCELLED_MAX]
     asked = bench.ask()
     assert [m for m in get_sent(bench.confirm(asked)) if isinstance(m, AskMessage)]
+
+
+def test_a_stranger_s_early_cancels_do_not_make_the_asker_s_forgotten() -> None:
+    bench = Bench()
+    bench.receive(ASKER.key, CancelMessage(get_round_id(bench)))
+    for place in range(2 * CANCELLED_MAX):
+        bench.receive(STRANGER.key, CancelMessage(b"%032d" % place))
+    assert bench.ask() == []
+    assert not bench.state.seats
+
+
+def test_senders_are_remembered_within_a_bound() -> None:
+    bench = Bench()
+    bench.receive(STRANGER.key, CancelMessage(b"f" * 32))
+    for place in range(SENDERS_MAX):
+        bench.receive(PeerKey(b"%032d" % place), CancelMessage(b"r" * 32))
+    assert len(bench.state.cancelled.by_sender) == SENDERS_MAX
+    assert STRANGER.key not in bench.state.cancelled.by_sender
