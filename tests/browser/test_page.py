@@ -1,5 +1,6 @@
 """The page of a real gateway in a real browser: it asks, follows the round, and checks the receipt itself."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from consensus.verify import verify_receipt
 from tests.browser.gateway_page import QUESTION, Watched, watch
 from tests.browser.voices import open_voices
 from tests.gateway.kit import Up
+from tests.gateway.processes import serve as serve_process
 
 GREEN = ["ok", "skipped", "ok", "ok", "ok", "ok", "ok", "skipped"]
 
@@ -72,6 +74,33 @@ def test_a_byte_changed_fails_a_check_that_is_named(page: Watched) -> None:
     expect(page.page.locator(".verdict")).to_have_text(f"Not consistent: check {number} failed.")
     page.page.click("text=Change it back")
     assert page.get_checks() == GREEN
+
+
+def test_a_round_is_saved_as_a_page_that_checks_itself(
+    page: Watched, chromium: Browser, tmp_path: Path
+) -> None:
+    page.ask("Is this page kept?")
+    with page.page.expect_download() as saved:
+        page.page.click("text=Save as a page")
+    assert re.fullmatch(r"[0-9a-f]{16}\.html", saved.value.suggested_filename)
+    file = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(file)
+    with watch(chromium, file.as_uri()) as alone:
+        alone.page.wait_for_selector(".checks")
+        assert alone.get_checks() == GREEN
+        expect(alone.page.locator("#asked")).to_have_text("Is this page kept?")
+        assert alone.page.inner_text("#answer .prose") == page.page.inner_text("#answer .prose")
+
+
+@pytest.mark.slow
+def test_the_address_that_serve_prints_opens_the_page(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        serve_process(tmp_path, "--local", "4", "--model", "scripted") as served,
+        watch(chromium, served.page) as watched,
+    ):
+        watched.page.wait_for_selector("#ask:not([hidden])")
+        watched.ask()
+        assert watched.get_checks() == GREEN
 
 
 def test_a_code_lets_one_browser_in_and_no_second_one(chromium: Browser, up: Up) -> None:

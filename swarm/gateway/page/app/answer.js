@@ -15,29 +15,60 @@ export function showAnswer(place, { report, isClosed }) {
     return;
   }
   const [winner, second] = report.ranking;
-  put(place, make("article", { class: "answer", "aria-label": "Answer" },
-    renderMarkdown(winner.text),
-    make("footer", {},
-      make("p", { class: "facts" }, listFacts(report, winner, second).flatMap((fact, index) => (index ? [" · ", fact] : [fact]))),
-      makeCopy(winner.text))));
+  put(
+    place,
+    make(
+      "article",
+      { class: "answer", "aria-label": "Answer" },
+      renderMarkdown(winner.text),
+      make(
+        "footer",
+        {},
+        make(
+          "p",
+          { class: "facts" },
+          listFacts(report, winner, second).flatMap((fact, index) => (index ? [" · ", fact] : [fact])),
+        ),
+        makeCopy(winner.text),
+      ),
+    ),
+  );
 }
 
 /** Show what one peer alone has said; nothing of it is signed. */
 export function showAlone(place, text) {
-  put(place, make("article", { class: "answer", "aria-label": "Answer" }, renderMarkdown(text),
-    make("footer", {}, make("p", { class: "facts" }), makeCopy(text))));
+  put(
+    place,
+    make(
+      "article",
+      { class: "answer", "aria-label": "Answer" },
+      renderMarkdown(text),
+      make("footer", {}, make("p", { class: "facts" }), makeCopy(text)),
+    ),
+  );
 }
 
 function listFacts({ pBest, flipEstimate, isUnanimous }, winner, second) {
   const facts = [`by ${listSeats(winner.authors)}`];
   if (isUnanimous || pBest === null) return facts;
-  facts.push(make("span", {}, make("abbr", { title: "Certified; it holds if judges err independently" }, "P(best)"), ` ${share(pBest)}`));
+  facts.push(
+    make(
+      "span",
+      {},
+      make("abbr", { title: "Certified; it holds if judges err independently" }, "P(best)"),
+      ` ${share(pBest)}`,
+    ),
+  );
   if (second) {
     const lead = (winner.strength - second.strength).toFixed(2);
     const errors = second.lead > 0 ? `, ${second.lead.toFixed(1)} standard errors` : "";
     facts.push(`leads ${nameClass(second.authors)} by ${lead} nats${errors}`);
   }
-  facts.push(flipEstimate === 0 ? "by estimate no removal of judges changes it" : `by estimate ${count(flipEstimate, "judge")} less would change it`);
+  facts.push(
+    flipEstimate === 0
+      ? "by estimate no removal of judges changes it"
+      : `by estimate it would change without ${count(flipEstimate, "judge")}`,
+  );
   return facts;
 }
 

@@ -9,7 +9,7 @@ import { Refused, ask, followEvents, getReceipt } from "./server.js";
  * @param {(ahead: number) => void} listeners.onQueued
  * @param {(round: string) => void} listeners.onRound
  * @param {(event: object) => void} listeners.onEvent
- * @param {(peer: string, text: string) => void} listeners.onAnswer Revealed, by the first digits of the peer's key.
+ * @param {(peer: string, text: string) => void} listeners.onAnswer A peer's first digits, and what it said.
  * @returns {Promise<{ round: string | null, text: string }>}
  */
 export async function askQuestion({ model, question, signal }, { onQueued, onRound, onEvent, onAnswer }) {

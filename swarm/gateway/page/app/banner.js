@@ -3,16 +3,20 @@
 import { make } from "./dom.js";
 import { count, joinWords, letter, listSeats } from "./words.js";
 
-/** @typedef {{ kind: "full" | "partial" | "failed" | "running" | "alone", title: string, text: string }} Banner */
+/** @typedef {"full" | "partial" | "failed" | "running" | "alone"} Kind */
+/** @typedef {{ kind: Kind, title: string, text: string }} Banner */
 
 const SIGNS = { full: "✓", partial: "◐", failed: "✗", running: "…", alone: "–" };
 const STEP_NAMES = ["the answers", "the first ballots", "the second ballots", "the third ballots"];
 
 /** Return a banner as an element. */
 export function makeBanner({ kind, title, text }) {
-  return make("div", { class: `banner is-${kind}` },
+  return make(
+    "div",
+    { class: `banner is-${kind}` },
     make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[kind]),
-    make("p", {}, make("strong", {}, title), " ", text));
+    make("p", {}, make("strong", {}, title), " ", text),
+  );
 }
 
 /**
@@ -28,9 +32,10 @@ export function describeReport(report) {
     return { kind: "full", title: "Full.", text };
   }
   const gone = new Set(missing.map(({ seat }) => seat));
-  const lack = `${gone.size} of ${count(seats.length, "seat")} missing: ${listMissing(missing, steps.length - 1)}.`;
+  const names = listMissing(missing, steps.length - 1);
+  const lack = `${gone.size} of ${count(seats.length, "seat")} missing: ${names}.`;
   if (status === "partial") {
-    const text = `${lack} A quorum of ${quorum} certified what is left, which need not be a fair sample.${agreed}`;
+    const text = `${lack} A quorum of ${quorum} certified the rest, which may be no fair sample.${agreed}`;
     return { kind: "partial", title: "Partial.", text };
   }
   const text = `${lack} Too few seats took part, and no answer was chosen.`;
@@ -51,7 +56,7 @@ function listMissing(missing, last) {
 
 /** Say that a file is not to be believed, and which rule says so. */
 export function describeRefusal({ number, name, detail }) {
-  const text = `Check ${number}, ${name}: ${detail}. Nothing in this file is shown, because nothing in it is proven.`;
+  const text = `Check ${number}, ${name}: ${detail}. Nothing else in it is shown: nothing in it is proven.`;
   return { kind: "failed", title: "This receipt does not hold.", text };
 }
 
@@ -72,12 +77,14 @@ export function describeStory(story, isLive) {
   if (story.status !== "running") return describeEnd(story);
   const written = seats.filter(({ tokens }) => tokens !== null).length;
   if (steps.length === 0) {
-    const text = `${written} of ${seats.length} peers have answered; answers stay sealed until they are in. Quorum ${quorum}.`;
+    const many = `${written} of ${seats.length} peers have answered`;
+    const text = `${many}; answers stay sealed until they are in. Quorum ${quorum}.`;
     return { kind: "running", title: "Peers are answering.", text };
   }
   const missing = steps.at(-1).missing;
   const lack = missing.length ? ` Missing so far: ${listSeats(missing)}.` : "";
-  const text = `${count(steps[0].classes.length, "different answer")} revealed; ballots of step ${steps.length} are being cast.${lack}`;
+  const many = count(steps[0].classes.length, "different answer");
+  const text = `${many} revealed; ballots of step ${steps.length} are being cast.${lack}`;
   return { kind: "running", title: "Peers are judging.", text };
 }
 

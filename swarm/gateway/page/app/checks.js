@@ -1,4 +1,4 @@
-/** Pane 4: the receipt's checks, done here from its bytes; and what happens to them when a byte is changed. */
+/** Pane 4: the receipt's checks, done here from its bytes; and what a changed byte does to them. */
 
 import { verifyReceipt } from "../verifier/verify.js";
 import { make, put } from "./dom.js";
@@ -20,30 +20,64 @@ export function showChecks(pane, { verdict, bytes, trust }, { save, savePage }) 
   const list = make("div", { "aria-live": "polite" }, makeList(verdict));
   const flip = make("button", { type: "button", "aria-pressed": "false" }, "Change one byte");
   flip.addEventListener("click", () => toggleFlip(flip, list, { verdict, bytes, trust }));
-  put(pane, list,
+  put(
+    pane,
+    list,
     verdict.isConsistent
-      ? make("p", { class: "proves" }, "This proves who signed and how the winner was computed, not that the answer is true.")
+      ? make(
+          "p",
+          { class: "proves" },
+          "This proves who signed and how the winner was computed, not that the answer is true.",
+        )
       : null,
-    make("div", { class: "row" },
+    make(
+      "div",
+      { class: "row" },
       make("button", { type: "button", onclick: save }, "Save receipt"),
-      savePage && verdict.isConsistent ? make("button", { type: "button", onclick: savePage }, "Save as a page") : null,
-      verdict.isConsistent ? flip : null),
-    verdict.report === null ? null : makeDigests(verdict.report, bytes));
+      savePage && verdict.isConsistent
+        ? make("button", { type: "button", onclick: savePage }, "Save as a page")
+        : null,
+      verdict.isConsistent ? flip : null,
+    ),
+    verdict.report === null ? null : makeDigests(verdict.report, bytes),
+  );
 }
 
 function makeList({ checks, isConsistent, isTrusted, failedStep }) {
   const word = isConsistent ? "Consistent" : `Not consistent: check ${failedStep} failed.`;
   const trusted = isTrusted ? ", and of the network you trust." : ".";
   return [
-    make("p", { class: isConsistent ? "verdict is-ok" : "verdict is-failed" }, word, isConsistent ? trusted : null),
+    make(
+      "p",
+      { class: isConsistent ? "verdict is-ok" : "verdict is-failed" },
+      word,
+      isConsistent ? trusted : null,
+    ),
     isConsistent && !isTrusted
-      ? make("p", { class: "muted small" }, "Not trusted yet: its keys are self-declared. Open the network's .genesis file to name it.")
+      ? make(
+          "p",
+          { class: "muted small" },
+          "Not trusted yet: its keys are self-declared. Open the network's .genesis file to name it.",
+        )
       : null,
-    make("ol", { class: "checks" }, checks.map(({ name, outcome, detail }) =>
-      make("li", { class: `check is-${outcome.replace(" ", "-")}` },
-        make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[outcome]),
-        make("span", {}, make("span", { class: "name" }, name), make("span", { class: "unseen" }, `: ${SAID[outcome]}`),
-          detail ? make("span", { class: "detail" }, detail) : null)))),
+    make(
+      "ol",
+      { class: "checks" },
+      checks.map(({ name, outcome, detail }) =>
+        make(
+          "li",
+          { class: `check is-${outcome.replace(" ", "-")}` },
+          make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[outcome]),
+          make(
+            "span",
+            {},
+            make("span", { class: "name" }, name),
+            make("span", { class: "unseen" }, `: ${SAID[outcome]}`),
+            detail ? make("span", { class: "detail" }, detail) : null,
+          ),
+        ),
+      ),
+    ),
   ];
 }
 
@@ -59,8 +93,13 @@ function toggleFlip(button, list, { verdict, bytes, trust }) {
   const place = Math.floor(Math.random() * bytes.length);
   const changed = bytes.slice();
   changed[place] ^= 1 << Math.floor(Math.random() * 8);
-  const said = `Byte ${place + 1} of ${bytes.length} read as ${hex(changed[place])} instead of ${hex(bytes[place])}; the file is as it was.`;
-  put(list, make("p", { class: "small flipped" }, said), makeList(verifyReceipt(changed, { trustedNetwork: trust })));
+  const where = `Byte ${place + 1} of ${bytes.length}`;
+  const said = `${where} read as ${hex(changed[place])} instead of ${hex(bytes[place])}; the file is whole.`;
+  put(
+    list,
+    make("p", { class: "small flipped" }, said),
+    makeList(verifyReceipt(changed, { trustedNetwork: trust })),
+  );
 }
 
 function hex(byte) {
@@ -69,10 +108,21 @@ function hex(byte) {
 
 function makeDigests({ round, network, networkName, resultDigest, receiptDigest, standing }, bytes) {
   const rows = [
-    ["Round", round], ["Network", `${network} (calls itself ${networkName})`], ["Result", resultDigest],
+    ["Round", round],
+    ["Network", `${network} (calls itself ${networkName})`],
+    ["Result", resultDigest],
     ["Receipt", `${receiptDigest}, ${bytes.length.toLocaleString("en")} bytes`],
   ];
-  if (standing !== null) rows.push(["Builds on", `${standing.rounds} rounds before, the last ${standing.round}`]);
-  return make("details", { class: "digests" }, make("summary", {}, "Digests"),
-    make("dl", {}, rows.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
+  if (standing !== null)
+    rows.push(["Builds on", `${standing.rounds} rounds before, the last ${standing.round}`]);
+  return make(
+    "details",
+    { class: "digests" },
+    make("summary", {}, "Digests"),
+    make(
+      "dl",
+      {},
+      rows.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+    ),
+  );
 }

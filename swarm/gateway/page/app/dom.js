@@ -10,7 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /**
  * Make an HTML element.
  * @param {string} name
- * @param {Record<string, unknown>} [attributes] `onclick` and its like are listeners; false and null are left out.
+ * @param {Record<string, unknown>} [attributes] `onclick` and its like are listeners; null is left out.
  * @param {...(Child | Child[])} children
  * @returns {HTMLElement}
  */

@@ -1,4 +1,4 @@
-/** Files from disk: receipts, event logs (`events.jsonl` of a testnet, logs of a swarm), and networks to trust. */
+/** Files from disk: receipts, event logs (of a testnet's run or of a swarm), and networks to trust. */
 
 const FILE_BYTES_MAX = 64 << 20;
 const EVENTS_MAX = 200_000;
@@ -15,23 +15,36 @@ const isStatus = (value) => ["full", "partial", "failed"].includes(value);
 
 /** What the fields that this page reads must be, by event; other events pass as they are. */
 const FIELDS = {
-  round_opened: ({ seat, seats, quorum }) => isSeat(seat) && isCount(seats) && seat < seats && seats <= SEATS_MAX && isCount(quorum),
+  round_opened: ({ seat, seats, quorum }) =>
+    isSeat(seat) && isCount(seats) && seat < seats && seats <= SEATS_MAX && isCount(quorum),
   answer_written: ({ tokens }) => isCount(tokens),
   phase_reached: ({ step, phase }) => isCount(step) && isText(phase),
   call_failed: ({ reason }) => isText(reason),
   round_halted: ({ reason }) => isText(reason),
   round_closed: ({ status }) => isStatus(status),
   step_decided: ({ step, status, missing, classes, scores, p_best_q16: pBest }) =>
-    isCount(step) && isStatus(status) && isList(missing, isSeat, SEATS_MAX) && isCount(pBest)
-    && isList(classes, (seats) => isText(seats) && /^\d{1,2}(,\d{1,2})*$/u.test(seats), SEATS_MAX)
-    && isList(scores, Number.isSafeInteger, SEATS_MAX) && (scores.length === 0 || scores.length === classes.length),
+    isCount(step) &&
+    isStatus(status) &&
+    isList(missing, isSeat, SEATS_MAX) &&
+    isCount(pBest) &&
+    isList(classes, (seats) => isText(seats) && /^\d{1,2}(,\d{1,2})*$/u.test(seats), SEATS_MAX) &&
+    isList(scores, Number.isSafeInteger, SEATS_MAX) &&
+    (scores.length === 0 || scores.length === classes.length),
 };
 
 /** Say whether a value is an event of a round that this page can tell. */
 export function isRoundEvent(value) {
-  return value !== null && typeof value === "object" && value.schema === SCHEMA && isText(value.event)
-    && isText(value.round) && HEX_64.test(value.round) && Number.isFinite(value.t_ms)
-    && (value.peer === null || isText(value.peer)) && (Object.hasOwn(FIELDS, value.event) ? FIELDS[value.event](value) : true);
+  return (
+    value !== null &&
+    typeof value === "object" &&
+    value.schema === SCHEMA &&
+    isText(value.event) &&
+    isText(value.round) &&
+    HEX_64.test(value.round) &&
+    Number.isFinite(value.t_ms) &&
+    (value.peer === null || isText(value.peer)) &&
+    (Object.hasOwn(FIELDS, value.event) ? FIELDS[value.event](value) : true)
+  );
 }
 
 /**
@@ -92,7 +105,9 @@ const SLOT = '"receipt"></';
 /** Return the bytes that a file of one round holds; null where this page is no such file. */
 export function readHeld() {
   const held = document.getElementById("receipt");
-  return held === null ? null : Uint8Array.from(atob(held.textContent.trim()), (character) => character.charCodeAt(0));
+  return held === null
+    ? null
+    : Uint8Array.from(atob(held.textContent.trim()), (character) => character.charCodeAt(0));
 }
 
 /** Put a receipt into the page's one file. */

@@ -23,14 +23,21 @@ export function startHistory({ onOpen, onError }) {
       if (number !== asked) return; // something else has been typed since
       next = page.has_more ? page.last_id : null;
       more.hidden = next === null;
-      const rows = page.data.map((card) => makeRow(card, (id) => {
-        drawer.close();
-        onOpen(id);
-      }));
+      const rows = page.data.map((card) =>
+        makeRow(card, (id) => {
+          drawer.close();
+          onOpen(id);
+        }),
+      );
       if (isMore) list.append(...rows);
       else put(list, rows);
       const shown = count(list.children.length, "round");
-      put(found, list.children.length ? `${shown}${next === null ? "" : ", and older ones"}` : "No round is like that.");
+      put(
+        found,
+        list.children.length
+          ? `${shown}${next === null ? "" : ", and older ones"}`
+          : "No round is like that.",
+      );
     } catch (error) {
       drawer.close();
       onError(error);
@@ -54,8 +61,24 @@ export function startHistory({ onOpen, onError }) {
 function makeRow({ id, created, model, status, question, answer, p_best: pBest }, onOpen) {
   const facts = [new Date(created * 1000).toLocaleString(), model];
   if (pBest !== null) facts.push(`P(best) ${share(pBest)}`);
-  return make("li", {}, make("button", { type: "button", class: "past", onclick: () => onOpen(id) },
-    make("span", { class: "question" }, question === null ? `Round ${id.slice(0, 8)}` : excerpt(question, 140)),
-    answer === null ? null : make("span", { class: "said" }, excerpt(answer, 100)),
-    make("span", { class: "muted small" }, make("span", { class: `status is-${status}` }, status), ` · ${facts.join(" · ")}`)));
+  return make(
+    "li",
+    {},
+    make(
+      "button",
+      { type: "button", class: "past", onclick: () => onOpen(id) },
+      make(
+        "span",
+        { class: "question" },
+        question === null ? `Round ${id.slice(0, 8)}` : excerpt(question, 140),
+      ),
+      answer === null ? null : make("span", { class: "said" }, excerpt(answer, 100)),
+      make(
+        "span",
+        { class: "muted small" },
+        make("span", { class: `status is-${status}` }, status),
+        ` · ${facts.join(" · ")}`,
+      ),
+    ),
+  );
 }

@@ -1,4 +1,4 @@
-/** Lines of a body that is still coming, and the two forms in which the gateway streams: SSE and JSON Lines. */
+/** Lines of a body that is still coming, and the two forms in which the gateway streams. */
 
 const LINE_CHARS_MAX = 1 << 21;
 

@@ -8,7 +8,16 @@ import { get, make, put } from "./dom.js";
 import { startHistory } from "./history.js";
 import { endReplay, offerReplay } from "./replay.js";
 import { createView, readTurns, showRound } from "./round.js";
-import { Refused, followEvents, getReadiness, getRound, getShell, listModels, signIn, signOut } from "./server.js";
+import {
+  Refused,
+  followEvents,
+  getReadiness,
+  getRound,
+  getShell,
+  listModels,
+  signIn,
+  signOut,
+} from "./server.js";
 import { makeEvents } from "./story.js";
 import { count } from "./words.js";
 
@@ -116,7 +125,11 @@ function makeListeners(asked) {
   const showAsked = () => view === asked && show();
   return {
     onQueued: (ahead) => {
-      asked.banner = { kind: "running", title: "Waiting.", text: `${count(ahead, "question")} before this one.` };
+      asked.banner = {
+        kind: "running",
+        title: "Waiting.",
+        text: `${count(ahead, "question")} before this one.`,
+      };
       showAsked();
     },
     onRound: (round) => {
@@ -241,12 +254,25 @@ function openTrace(id, { events, bytes }) {
 function listTraces(rounds) {
   const place = get("traces");
   place.hidden = rounds.size < 2;
-  put(place, place.hidden ? null : [
-    make("label", { for: "trace" }, `${count(rounds.size, "round")} in these files`),
-    make("select", { id: "trace", onchange: ({ target }) => openTrace(target.value, rounds.get(target.value)) },
-      [...rounds].map(([id, { bytes }]) =>
-        make("option", { value: id }, `${id.slice(0, 16)}${bytes === null ? "" : ", with its receipt"}`))),
-  ]);
+  put(
+    place,
+    place.hidden
+      ? null
+      : [
+          make("label", { for: "trace" }, `${count(rounds.size, "round")} in these files`),
+          make(
+            "select",
+            { id: "trace", onchange: ({ target }) => openTrace(target.value, rounds.get(target.value)) },
+            [...rounds].map(([id, { bytes }]) =>
+              make(
+                "option",
+                { value: id },
+                `${id.slice(0, 16)}${bytes === null ? "" : ", with its receipt"}`,
+              ),
+            ),
+          ),
+        ],
+  );
 }
 
 // -- coming in ---------------------------------------------------------------------------------------
@@ -261,7 +287,10 @@ async function enter() {
   const models = await listModels();
   get("sign-in").hidden = true;
   get("ask").hidden = get("open-history").hidden = get("sign-out").hidden = false;
-  put(get("model"), models.map(({ id, description }) => make("option", { value: id, "data-about": description }, id)));
+  put(
+    get("model"),
+    models.map(({ id, description }) => make("option", { value: id, "data-about": description }, id)),
+  );
   showAbout();
   showReadiness();
 }
@@ -272,7 +301,7 @@ function showAbout() {
 
 async function showReadiness() {
   const ready = await getReadiness();
-  const text = ready === null ? "The gateway does not answer." : ready.reason ?? "The swarm is ready.";
+  const text = ready === null ? "The gateway does not answer." : (ready.reason ?? "The swarm is ready.");
   put(get("swarm"), make("span", { class: ready?.status === "ready" ? "is-up" : "is-down" }, text));
 }
 
@@ -328,7 +357,9 @@ function listen() {
   get("sign-in").addEventListener("submit", onSignIn);
   get("sign-out").addEventListener("click", () => signOut().then(showSignIn, notice));
   get("open-file").addEventListener("click", () => get("files").click());
-  get("files").addEventListener("change", ({ target }) => openFiles([...target.files]).then(() => (target.value = "")));
+  get("files").addEventListener("change", ({ target }) =>
+    openFiles([...target.files]).then(() => (target.value = "")),
+  );
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();

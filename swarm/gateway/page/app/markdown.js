@@ -1,7 +1,7 @@
 /**
- * Markdown of strangers as elements. It never makes markup from text: every element is made by name here, every
- * text is a text node. Raw HTML is shown as it was written, an image is a link, and of addresses only http,
- * https and mailto are links, which show where they lead.
+ * Markdown of strangers as elements. It never makes markup from text: every element is made by name here,
+ * every text is a text node. Raw HTML is shown as it was written, an image is a link, and of addresses only
+ * http, https and mailto are links, which show where they lead.
  */
 
 import { make } from "./dom.js";
@@ -46,7 +46,8 @@ function readBlock(lines, place, depth, line) {
   if (fence) return readFence(lines, place, fence[1]);
   const heading = HEADING.exec(line);
   // An answer stands under the page's own headings: its first level is the page's fourth.
-  if (heading) return [make(`h${Math.min(6, heading[1].length + 3)}`, {}, renderInline(heading[2])), place + 1];
+  if (heading)
+    return [make(`h${Math.min(6, heading[1].length + 3)}`, {}, renderInline(heading[2])), place + 1];
   if (RULE.test(line)) return [make("hr"), place + 1];
   if (depth < DEPTH_MAX && QUOTE.test(line)) return readQuote(lines, place, depth);
   if (depth < DEPTH_MAX && ITEM.test(line)) return readList(lines, place, depth);
@@ -109,14 +110,25 @@ function readTable(lines, place) {
     rows.push(splitRow(lines[next]).slice(0, head.length));
   }
   const cells = (row, name, attributes) => row.map((cell) => make(name, attributes, renderInline(cell)));
-  const table = make("table", {},
+  const table = make(
+    "table",
+    {},
     make("thead", {}, make("tr", {}, cells(head, "th", { scope: "col" }))),
-    make("tbody", {}, rows.map((row) => make("tr", {}, cells(row, "td", {})))));
+    make(
+      "tbody",
+      {},
+      rows.map((row) => make("tr", {}, cells(row, "td", {}))),
+    ),
+  );
   return [make("div", { class: "scroll", tabindex: 0 }, table), next];
 }
 
 function splitRow(line) {
-  return line.trim().replace(/^\||\|$/gu, "").split("|").map((cell) => cell.trim());
+  return line
+    .trim()
+    .replace(/^\||\|$/gu, "")
+    .split("|")
+    .map((cell) => cell.trim());
 }
 
 function readParagraph(lines, place, depth) {
@@ -142,11 +154,20 @@ const INLINE = [
   [/(`+)(?!`)(.{1,2000}?)(?<!`)\1(?!`)/uy, ([, , code]) => make("code", {}, code.trim() || code)],
   [/!?\[([^[\]]{0,1000})\]\(\s*<?([^\s()<>]{1,2000})>?(?:\s+"[^"]{0,500}")?\s*\)/uy, makeLink],
   [/<((?:https?:\/\/|mailto:)[^\s<>]{1,2000})>/uy, ([, address]) => makeLink([address, address, address])],
-  [/https?:\/\/[^\s<>()[\]"'`*]{1,2000}[^\s<>()[\]"'`*.,;:!?]/uy, ([address]) => makeLink([address, address, address])],
+  [
+    /https?:\/\/[^\s<>()[\]"'`*]{1,2000}[^\s<>()[\]"'`*.,;:!?]/uy,
+    ([address]) => makeLink([address, address, address]),
+  ],
   [/\*\*(?=\S)([^*]{1,2000}?)(?<=\S)\*\*/uy, ([, inner]) => make("strong", {}, renderInline(inner))],
-  [/(?<![\p{L}\p{N}])__(?=\S)([^_]{1,2000}?)(?<=\S)__(?![\p{L}\p{N}])/uy, ([, inner]) => make("strong", {}, renderInline(inner))],
+  [
+    /(?<![\p{L}\p{N}])__(?=\S)([^_]{1,2000}?)(?<=\S)__(?![\p{L}\p{N}])/uy,
+    ([, inner]) => make("strong", {}, renderInline(inner)),
+  ],
   [/(?<![\p{L}\p{N}])\*(?=\S)([^*]{1,2000}?)(?<=\S)\*/uy, ([, inner]) => make("em", {}, renderInline(inner))],
-  [/(?<![\p{L}\p{N}])_(?=\S)([^_]{1,2000}?)(?<=\S)_(?![\p{L}\p{N}])/uy, ([, inner]) => make("em", {}, renderInline(inner))],
+  [
+    /(?<![\p{L}\p{N}])_(?=\S)([^_]{1,2000}?)(?<=\S)_(?![\p{L}\p{N}])/uy,
+    ([, inner]) => make("em", {}, renderInline(inner)),
+  ],
   [/~~(?=\S)([^~]{1,2000}?)(?<=\S)~~/uy, ([, inner]) => make("del", {}, renderInline(inner))],
 ];
 const SPECIAL = /[\\`!\[<h*_~]/gu;
@@ -167,7 +188,7 @@ function renderInline(text) {
       place += 1;
     } else {
       if (typeof found.part === "string") plain += found.part;
-      else parts.push(plain, found.part), (plain = "");
+      else (parts.push(plain, found.part), (plain = ""));
       place = found.end;
     }
   }
@@ -191,7 +212,13 @@ function makeLink([whole, label, address]) {
   const shown = label.trim() || target.href;
   const link = make("a", { href: target.href, rel: "noopener noreferrer nofollow", target: "_blank" }, shown);
   if (shown === target.href || shown === address) return link;
-  return make("span", {}, link, " ", make("small", { class: "target" }, `(${target.host || target.pathname})`));
+  return make(
+    "span",
+    {},
+    link,
+    " ",
+    make("small", { class: "target" }, `(${target.host || target.pathname})`),
+  );
 }
 
 function readAddress(address) {

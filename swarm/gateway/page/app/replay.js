@@ -9,7 +9,7 @@ const TICK_MS_MIN = 60;
 /**
  * Offer a round's events for replay; fewer than two are none.
  * @param {object[]} events
- * @param {{ source: string, onMove: (moment: number | null) => void }} options `onMove` gets how many have happened.
+ * @param {{ source: string, onMove: (moment: number | null) => void }} options Given how many have happened.
  */
 export function offerReplay(events, { source, onMove }) {
   const place = get("replay");
@@ -19,8 +19,17 @@ export function offerReplay(events, { source, onMove }) {
     put(place);
     return;
   }
-  const seatOf = new Map(events.filter(({ event }) => event === "round_opened").map(({ peer, seat }) => [peer, seat]));
-  const slider = make("input", { type: "range", id: "moment", min: 1, max: events.length, step: 1, value: events.length });
+  const seatOf = new Map(
+    events.filter(({ event }) => event === "round_opened").map(({ peer, seat }) => [peer, seat]),
+  );
+  const slider = make("input", {
+    type: "range",
+    id: "moment",
+    min: 1,
+    max: events.length,
+    step: 1,
+    value: events.length,
+  });
   const said = make("output", { for: "moment" });
   const play = make("button", { type: "button" }, "Play");
   const move = () => {
@@ -42,15 +51,23 @@ export function offerReplay(events, { source, onMove }) {
     }
     if (slider.value === slider.max) slider.value = slider.min;
     play.textContent = "Pause";
-    place.dataset.timer = String(setInterval(() => {
-      slider.value = String(Number(slider.value) + 1);
-      move();
-      if (slider.value === slider.max) halt();
-    }, Math.max(TICK_MS_MIN, PLAY_MS / events.length)));
+    place.dataset.timer = String(
+      setInterval(
+        () => {
+          slider.value = String(Number(slider.value) + 1);
+          move();
+          if (slider.value === slider.max) halt();
+        },
+        Math.max(TICK_MS_MIN, PLAY_MS / events.length),
+      ),
+    );
     move();
   });
-  put(place, make("div", { class: "row" }, make("label", { for: "moment" }, "Replay"), play, slider),
-    make("p", { class: "small muted" }, said, ` ${source}`));
+  put(
+    place,
+    make("div", { class: "row" }, make("label", { for: "moment" }, "Replay"), play, slider),
+    make("p", { class: "small muted" }, said, ` ${source}`),
+  );
   put(said, describe(events.at(-1), events[0], seatOf));
 }
 
@@ -71,11 +88,12 @@ function describe(event, first, seatOf) {
   const who = seatOf.has(event.peer) ? `${letter(seatOf.get(event.peer))}: ` : "";
   const when = event.t_ms === null || first.t_ms === null ? "" : `${seconds(event.t_ms - first.t_ms)}, `;
   const what = event.event.replaceAll("_", " ");
-  const more = {
-    answer_written: () => `, ${count(event.tokens, "token")}`,
-    phase_reached: () => ` ${event.phase} of step ${event.step}`,
-    step_decided: () => ` ${event.step}, ${event.status}`,
-    round_closed: () => `, ${event.status}`,
-  }[event.event]?.() ?? "";
+  const more =
+    {
+      answer_written: () => `, ${count(event.tokens, "token")}`,
+      phase_reached: () => ` ${event.phase} of step ${event.step}`,
+      step_decided: () => ` ${event.step}, ${event.status}`,
+      round_closed: () => `, ${event.status}`,
+    }[event.event]?.() ?? "";
   return `${when}${who}${what}${more}.`;
 }

@@ -24,6 +24,15 @@ import { excerpt } from "./words.js";
  */
 
 /**
+ * @typedef {object} Candidate A class of equal answers, as far as it is known.
+ * @property {number} index
+ * @property {number[]} authors
+ * @property {string | null} text
+ * @property {number | null} strength
+ * @property {number | null} lead
+ */
+
+/**
  * @typedef {object} Shown What a moment of a round shows.
  * @property {import("./story.js").Story} story
  * @property {import("../verifier/report.js").Report | null} report
@@ -31,7 +40,7 @@ import { excerpt } from "./words.js";
  * @property {Map<string, string>} revealed See `View`; empty once the receipt is here.
  * @property {boolean} isClosed
  * @property {number} stepsShown Steps that are decided.
- * @property {{ index: number, authors: number[], text: string | null, strength: number | null, lead: number | null }[]} ranking
+ * @property {Candidate[]} ranking Best first.
  * @property {boolean} isRanked
  * @property {number | null} pBest
  */
@@ -40,7 +49,18 @@ const ROLES = ["system", "user", "assistant"];
 
 /** Return an empty view. */
 export function createView(more = {}) {
-  return { id: null, turns: [], events: [], verdict: null, bytes: null, trust: null, banner: null, isLive: false, revealed: new Map(), ...more };
+  return {
+    id: null,
+    turns: [],
+    events: [],
+    verdict: null,
+    bytes: null,
+    trust: null,
+    banner: null,
+    isLive: false,
+    revealed: new Map(),
+    ...more,
+  };
 }
 
 /** Return the turns of a verified receipt. */
@@ -81,9 +101,16 @@ function makeShown(report, story, revealed) {
   const last = story.steps.at(-1) ?? null;
   const isFinal = isClosed && report !== null;
   const ranking = isFinal ? report.ranking : rankClasses(report, last);
-  const isRanked = isFinal ? ranking.length > 0 && ranking[0].strength !== null : Boolean(last?.strengths.length);
+  const isRanked = isFinal
+    ? ranking.length > 0 && ranking[0].strength !== null
+    : Boolean(last?.strengths.length);
   return {
-    story, report, isClosed, stepsShown, ranking, revealed,
+    story,
+    report,
+    isClosed,
+    stepsShown,
+    ranking,
+    revealed,
     hasAnswers: report !== null && stepsShown > 0,
     isRanked: isRanked && ranking.length > 1,
     pBest: isFinal ? report.pBest : (last?.pBest ?? null),
@@ -95,16 +122,21 @@ function rankClasses(report, step) {
   if (step === null) return [];
   const texts = new Map(report?.ranking.map(({ index, text }) => [index, text]) ?? []);
   const candidates = step.classes.map((authors, index) => ({
-    index, authors, text: texts.get(index) ?? null, strength: step.strengths[index] ?? null, lead: null,
+    index,
+    authors,
+    text: texts.get(index) ?? null,
+    strength: step.strengths[index] ?? null,
+    lead: null,
   }));
   return candidates.sort((a, b) => (b.strength ?? 0) - (a.strength ?? 0) || a.index - b.index);
 }
 
 function showBanner(view, { report, isClosed, story }) {
   const failed = view.verdict?.checks.find(({ outcome }) => outcome === "failed");
-  const banner = view.banner
-    ?? (failed ? describeRefusal(failed) : null)
-    ?? (report !== null && isClosed ? describeReport(report) : describeStory(story, view.isLive));
+  const banner =
+    view.banner ??
+    (failed ? describeRefusal(failed) : null) ??
+    (report !== null && isClosed ? describeReport(report) : describeStory(story, view.isLive));
   const element = makeBanner(banner);
   const place = get("banner");
   if (!place.firstChild?.isEqualNode(element)) put(place, element); // what has not changed is not said again
@@ -112,11 +144,22 @@ function showBanner(view, { report, isClosed, story }) {
 
 function showQuestion(turns, otherwise) {
   const asked = turns.at(-1)?.text ?? otherwise;
-  const [head, rest] = asked.length > 220 || asked.includes("\n") ? [excerpt(asked, 160), asked] : [asked, null];
+  const [head, rest] =
+    asked.length > 220 || asked.includes("\n") ? [excerpt(asked, 160), asked] : [asked, null];
   put(get("asked"), head);
   const before = turns.slice(0, -1);
-  put(get("before"),
-    rest === null ? null : make("details", {}, make("summary", {}, "The whole question"), make("p", { class: "turn" }, rest)),
-    before.length === 0 ? null : make("details", {}, make("summary", {}, "What was said before"),
-      before.map(({ role, text }) => make("p", { class: "turn" }, make("b", {}, `${role} `), text))));
+  put(
+    get("before"),
+    rest === null
+      ? null
+      : make("details", {}, make("summary", {}, "The whole question"), make("p", { class: "turn" }, rest)),
+    before.length === 0
+      ? null
+      : make(
+          "details",
+          {},
+          make("summary", {}, "What was said before"),
+          before.map(({ role, text }) => make("p", { class: "turn" }, make("b", {}, `${role} `), text)),
+        ),
+  );
 }

@@ -15,7 +15,12 @@ export class Refused extends Error {
 async function call(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
+    response = await fetch(path, {
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+      ...options,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refused(0, { message: "the gateway does not answer", remedy: "is `peerage serve` still up?" });
@@ -80,12 +85,16 @@ export async function* followEvents(id, signal) {
 
 /** Yield the chunks of an answer, progress among them. */
 export async function* ask(model, question, signal) {
-  const response = await post("/v1/chat/completions", {
-    model,
-    messages: [{ role: "user", content: question }],
-    stream: true,
-    swarm: { progress: "events", provenance: true, banner: false },
-  }, signal);
+  const response = await post(
+    "/v1/chat/completions",
+    {
+      model,
+      messages: [{ role: "user", content: question }],
+      stream: true,
+      swarm: { progress: "events", provenance: true, banner: false },
+    },
+    signal,
+  );
   for await (const chunk of readEvents(response)) {
     if (chunk.error) throw new Refused(response.status, chunk.error);
     yield chunk;

@@ -1,12 +1,12 @@
 /**
- * What has happened in a round so far, from its events (docs/events.md). The same tale is told live, from a log,
- * from a simulated trace, and, coarsely, from a receipt alone. It shows; what is certified is in the receipt.
+ * What has happened in a round so far, from its events (docs/events.md). The same tale is told live, from a
+ * log, from a simulated trace, and, coarsely, from a receipt alone. What is certified is in the receipt.
  */
 
 const Q16 = 65_536;
 export const PHASES = ["committing", "revealing", "voting", "closed"];
 
-/** @typedef {"thinking" | "sealed" | "revealing" | "voting" | "judging" | "done" | "halted" | "silent"} Doing */
+/** @typedef {"thinking"|"sealed"|"revealing"|"voting"|"judging"|"done"|"halted"|"silent"} Doing */
 
 /**
  * @typedef {object} SeatStory
@@ -46,8 +46,13 @@ export const PHASES = ["committing", "revealing", "voting", "closed"];
  */
 export function tellStory(events) {
   const story = {
-    round: null, seats: [], quorum: 0, steps: [], status: "running",
-    startMs: events[0]?.t_ms ?? 0, nowMs: events.at(-1)?.t_ms ?? 0,
+    round: null,
+    seats: [],
+    quorum: 0,
+    steps: [],
+    status: "running",
+    startMs: events[0]?.t_ms ?? 0,
+    nowMs: events.at(-1)?.t_ms ?? 0,
   };
   const seatOf = new Map();
   for (const event of events) tellEvent(story, seatOf, event);
@@ -118,9 +123,15 @@ function decideStep(story, event) {
  */
 export function makeEvents(report) {
   const { seats, quorum, round } = report;
-  const classes = [...report.ranking].sort((a, b) => a.index - b.index).map(({ authors }) => authors.join(","));
+  const classes = [...report.ranking]
+    .sort((a, b) => a.index - b.index)
+    .map(({ authors }) => authors.join(","));
   const events = seats.map(({ seat, key }) => ({
-    event: "round_opened", peer: key, seat, seats: seats.length, quorum,
+    event: "round_opened",
+    peer: key,
+    seat,
+    seats: seats.length,
+    quorum,
   }));
   for (const { key, answer, tokens } of seats) {
     if (answer !== null) events.push({ event: "answer_written", peer: key, tokens });
@@ -128,8 +139,14 @@ export function makeEvents(report) {
   for (const { step, logStrengthsQ16, pBestQ16 } of report.steps) {
     const missing = report.missing.filter((gone) => gone.step === step).map(({ seat }) => seat);
     events.push({
-      event: "step_decided", peer: seats[0].key, step, missing, classes, status: report.status,
-      scores: logStrengthsQ16, p_best_q16: pBestQ16,
+      event: "step_decided",
+      peer: seats[0].key,
+      step,
+      missing,
+      classes,
+      status: report.status,
+      scores: logStrengthsQ16,
+      p_best_q16: pBestQ16,
     });
   }
   for (const { key } of seats) events.push({ event: "round_closed", peer: key, status: report.status });
