@@ -22,7 +22,6 @@ from models.prompts import STOP_STRINGS, answer_prompt, clean_answer
 from ranking.canonical import STEPS_MAX
 from swarm.core.judgement import make_messages
 from swarm.edge.asking import Asked, LocalAsker
-from swarm.edge.report import RoundReport
 from swarm.edge.wishes import Prepared, Wish
 from swarm.gateway.admission import Admission
 from swarm.gateway.answers import Answer, Origin, Text, make_provenance, make_texts, make_usage, name_status
@@ -35,6 +34,7 @@ from swarm.gateway.quotas import Caller, Hold
 from swarm.gateway.replies import ProgressEvent, RoundStatus
 from swarm.gateway.requests import Order, ProgressMode
 from swarm.gateway.rounds import RoundEnd, RoundStore, end_by_report
+from swarm.gateway.taking_part import TakingPart
 
 SWARM, FAST, HELPER = "swarm", "swarm-fast", "helper"
 MODELS = {
@@ -73,6 +73,7 @@ class Gateway:
     is_over: bool = field(default=False)
     started_ms: int = field(init=False)
     came_to_nothing: deque[bytes] = field(default_factory=lambda: deque(maxlen=SEEDS_REMEMBERED_MAX))
+    taking_part: TakingPart = field(default_factory=TakingPart)
     _scopes: list[trio.CancelScope] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -182,15 +183,11 @@ class Gateway:
     async def _answer_together(
         self, order: Order, caller: Caller, hold: Hold, *, notify: Notify, base_url: str
     ) -> Answer:
-        prepared = self._prepare(order, caller)
-        kept = None if order.seed is None else await self.rounds.find_kept(prepared.round_id)
-        if kept is None:
-            asked = await self._ask(order, caller, hold, prepared, notify)
-            report = await self._close(order, prepared, asked)
-        else:  # this very round, with the receipt that was handed out then
-            asked = Asked(kept, None, "", {}, self.asker.swarm.judge)
-            report = kept
-            hold.used = report.answer_tokens
+        prepared = await self._prepare_alone(order, caller)
+        with self.taking_part.hold(prepared.round_id):
+            asked = await self._ask_or_find(order, caller, hold, prepared, notify)
+        report = asked.report
+        assert report is not None, "who has none was refused"
         if report.status is Status.PARTIAL and order.rejects_partial:
             raise self._refuse(
                 f"{len({gone.seat for gone in report.missing})} of {report.seats} seats are missing, and the"
@@ -216,6 +213,37 @@ class Gateway:
             provenance=make_provenance(report, origin) if order.has_provenance else None,
         )
 
+    async def _prepare_alone(self, order: Order, caller: Caller) -> Prepared:
+        """Prepare an order, once nobody is about to end the very round that it is.
+
+        A seeded round under way can be joined. One that has its answer cannot: asked again, it might be
+        answered with another peer's receipt in place of the one handed out, which is found a moment later.
+        """
+        prepared = self._prepare(order, caller)
+        while not self.asker.client.is_waited_for(prepared.round_id):
+            if not await self.taking_part.wait_none(prepared.round_id):
+                break
+            prepared = self._prepare(order, caller)  # it may have come to nothing meanwhile
+        return prepared
+
+    async def _ask_or_find(
+        self, order: Order, caller: Caller, hold: Hold, prepared: Prepared, notify: Notify
+    ) -> Asked:
+        """Return how a round ended that has an answer: asked now, or when its receipt was handed out.
+
+        Raises:
+            ApiError: It has none, or its receipt could not be kept.
+        """
+        is_new = not self.asker.client.is_waited_for(prepared.round_id)
+        if is_new and order.seed is not None:
+            kept = await self.rounds.find_kept(prepared.round_id)
+            if kept is not None:  # this very round, with the receipt that was handed out then
+                hold.used = kept.answer_tokens
+                return Asked(kept, None, "", {}, self.asker.swarm.judge)
+        asked = await self._ask(order, caller, hold, prepared, notify)
+        await self._close(order, prepared, asked)
+        return asked
+
     async def _ask(
         self, order: Order, caller: Caller, hold: Hold, prepared: Prepared, notify: Notify
     ) -> Asked:
@@ -224,7 +252,8 @@ class Gateway:
         However it ends, what it cost is booked.
         """
         round_id, asked = prepared.round_id, None
-        await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
+        if not self.asker.client.is_waited_for(round_id):  # who joins goes on at once, before it can end
+            await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
         notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
         try:
             with self._listen(order, prepared, notify):
@@ -276,8 +305,8 @@ class Gateway:
             raise bad_request(exc.message, param="messages", code="context_length_exceeded") from exc
         return prepared
 
-    async def _close(self, order: Order, prepared: Prepared, asked: Asked) -> RoundReport:
-        """Note how a round ended, and return its report if it has an answer.
+    async def _close(self, order: Order, prepared: Prepared, asked: Asked) -> None:
+        """Note how a round ended, and refuse what has no answer.
 
         Raises:
             ApiError: It has none, or its receipt could not be kept.
@@ -304,7 +333,6 @@ class Gateway:
         if report.status is Status.FAILED or report.winner is None:
             self.came_to_nothing.append(prepared.round_id)
             raise self._refuse("the round failed: too few seats took part", "round_failed", prepared)
-        return report
 
     async def _note_end(self, order: Order, prepared: Prepared, status: RoundStatus, reason: str) -> None:
         """Note the end of a round without an answer."""

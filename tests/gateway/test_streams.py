@@ -11,9 +11,12 @@ import openai
 import pytest
 import trio
 
+from swarm.edge.asking import Asked, LocalAsker
 from swarm.edge.events import read_events
 from swarm.edge.paths import Paths, write_private_file
+from swarm.edge.wishes import Prepared
 from swarm.gateway.keys import KeyLimits, KeyStore
+from swarm.gateway.rounds import RoundEnd, RoundStore
 from swarm.gateway.serving import open_database
 from tests.gateway.kit import ENDLESS, KEY, LIMITS, MESSAGES, PATIENCE_S, RawClient, Up, open_gateway
 
@@ -165,6 +168,43 @@ def test_one_of_two_who_wait_for_a_seeded_round_may_leave(tmp_path: Path) -> Non
         staying.read_until(b"data: [DONE]")
         wait_status(up, ["full"])
         assert not up.serving.gateway.came_to_nothing
+
+
+def test_a_seeded_round_asked_again_as_it_ends_is_the_one_handed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not another peer's receipt of it, written over the first one."""
+    is_ending, may_end = threading.Event(), threading.Event()
+    end_in_time = RoundStore.end
+
+    async def end_late(store: RoundStore, round_id: bytes, end: RoundEnd) -> None:
+        is_ending.set()
+        assert await trio.to_thread.run_sync(may_end.wait, PATIENCE_S)
+        await end_in_time(store, round_id, end)
+
+    with open_gateway(tmp_path) as up:
+        asker = up.serving.gateway.asker
+        asks: list[bytes] = []
+        ask_prepared = type(asker).ask_prepared
+
+        async def note_asked(self: LocalAsker, prepared: Prepared, *, receipt_path: Path) -> Asked:
+            asks.append(prepared.round_id)
+            return await ask_prepared(self, prepared, receipt_path=receipt_path)
+
+        monkeypatch.setattr(RoundStore, "end", end_late)
+        monkeypatch.setattr(LocalAsker, "ask_prepared", note_asked)
+        first, again = up.open_raw(), up.open_raw()
+        first.post(seed=4, swarm={"provenance": True})
+        assert is_ending.wait(PATIENCE_S)
+        again.post(seed=4, swarm={"provenance": True})
+        assert poll(lambda: up.serving.gateway.admission.running == 2)
+        for _ in range(2):
+            up.open_http(None).get("/healthz")  # answered after the gateway has gone as far as it can
+        may_end.set()
+        wanted = b'"receipt_digest":"'
+        seen = [client.read_until(b'"receipt_url"') for client in (first, again)]
+        assert len({answer.partition(wanted)[2][:64] for answer in seen}) == 1
+        assert len(asks) == 1
 
 
 def test_questions_side_by_side_each_get_their_answer(tmp_path: Path) -> None:
