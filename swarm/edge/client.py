@@ -122,6 +122,7 @@ class AskerClient:
         self._on_progress = on_progress
         self._askings: dict[bytes, _Asking] = {}
         self._asked: deque[bytes] = deque(maxlen=EARLIER_ROUNDS_MAX)
+        self._bases: deque[bytes] = deque(maxlen=EARLIER_ROUNDS_MAX)  # which these were asked to build on
         self._is_reading = False
         self._others = trio.lowlevel.ParkingLot()
 
@@ -186,7 +187,7 @@ class AskerClient:
         asking = self._askings[round_id] = _Asking(round_id, ask, backing, trio.current_time())
         self._asked.append(round_id)
         if backing is not None:
-            self._asked.append(backing.standing.standing.round)
+            self._bases.append(backing.standing.standing.round)
         for key in self._mesh.linked():
             self._mesh.send(key, ask)
         return asking
@@ -231,7 +232,7 @@ class AskerClient:
                 asking = self._askings.get(message.round)
                 if asking is not None and asking.end is None:
                     self._on_word(key, message, asking)
-                elif message.round not in self._asked:
+                elif not self._has_named(message.round):
                     # A peer that was slower than the one whose receipt was taken has done nothing wrong.
                     raise PeerError(f"got {type(message).__name__} of a round that was not asked")
             case _:
@@ -255,9 +256,13 @@ class AskerClient:
             case ReceiptChunk():
                 self._on_chunk(key, message, asking)
 
+    def _has_named(self, round_id: bytes) -> bool:
+        """Say whether a round was asked lately, or a question of late builds on it."""
+        return round_id in self._asked or round_id in self._bases
+
     def _serve(self, key: PeerKey, request: ReceiptRequest) -> None:
         """Give a peer that missed it a piece of the receipt that a question builds on."""
-        if request.round not in self._asked or request.round in self._askings:
+        if not self._has_named(request.round) or request.round in self._askings:
             raise PeerError("got a ReceiptRequest, expected word of a round asked")
         for asking in self._askings.values():
             backing = asking.backing
