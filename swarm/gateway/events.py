@@ -85,25 +85,24 @@ class EventsEndpoint:
     async def _watch(self, row: RoundRow, subscription: Subscription) -> AsyncGenerator[bytes, None]:
         """Yield a round's lines as they are written; a beat where there is none for long."""
         silence_s = self._gateway.limits.heartbeat_s
+        deadline = trio.current_time() + silence_s  # what other rounds do does not put it off
         while True:
-            line = None
-            with trio.move_on_after(silence_s):
+            line, has_ended = None, False
+            with trio.move_on_at(deadline):
                 try:
                     event = await subscription.receive()
                 except trio.EndOfChannel:
                     return
                 if event.round_id != row.round_id:
                     continue
-                line = encode_line(event)
-                if event.event in LAST_EVENTS:
-                    silence_s = min(silence_s, LAST_S)
-            if line is not None:
-                yield line
-                continue
-            now = await self._gateway.rounds.get(row.round_id, None)
-            if now is None or now.status != RUNNING:
-                return
-            yield BEAT
+                line, has_ended = encode_line(event), event.event in LAST_EVENTS
+            if line is None:
+                now = await self._gateway.rounds.get(row.round_id, None)
+                if now is None or now.status != RUNNING:
+                    return
+            yield line or BEAT
+            silence_s = min(silence_s, LAST_S) if has_ended else silence_s
+            deadline = trio.current_time() + silence_s
 
     async def _read_lines(self, row: RoundRow) -> list[bytes]:
         receipt = None if row.digest is None else await self._gateway.rounds.read_receipt(row)
