@@ -40,10 +40,10 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[Part] | None = None
     name: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
+    reasoning_content: Unread = NULL  # taken, without effect: what a model thought is not what it said
+    refusal: Unread = NULL
     tool_calls: Unread = NULL
-    tool_call_id: str | None = None
+    tool_call_id: Unread = NULL
     function_call: Unread = NULL
     audio: Unread = NULL
     annotations: Unread = NULL
@@ -143,7 +143,9 @@ HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
     "web_search_options": (),
 }
 HARMLESS_MESSAGE_VALUES: dict[str, tuple[object, ...]] = {
+    "refusal": ("",),
     "tool_calls": ([],),
+    "tool_call_id": ("",),
     "function_call": (),
     "audio": (),
     "annotations": ([],),

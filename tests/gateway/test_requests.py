@@ -120,3 +120,20 @@ def test_defaults_are_openai_s() -> None:
 @pytest.mark.parametrize(("given_", "milli"), [(0, 0), (1, 1_000), (0.7, 700), (2.0, 2_000), (0.0004, 0)])
 def test_temperatures_become_thousandths(given_: float, milli: int) -> None:
     assert read(temperature=given_).temperature_milli == milli
+
+
+@pytest.mark.parametrize("name", ["refusal", "tool_call_id"])
+def test_what_a_message_says_besides_its_text_is_refused_or_empty(name: str) -> None:
+    said = {"role": "assistant", "content": "An answer."}
+    for empty in (None, ""):
+        assert len(read(messages=[QUESTION, said | {name: empty}, QUESTION]).turns) == 3
+    with pytest.raises(ApiError) as refused:
+        read(messages=[QUESTION, said | {name: "Something."}, QUESTION])
+    assert (refused.value.param, refused.value.code) == (f"messages[1].{name}", "unsupported_parameter")
+
+
+def test_thoughts_are_taken_and_not_carried_and_parts_are_joined_by_line_breaks() -> None:
+    said = {"role": "assistant", "content": "An answer.", "reasoning_content": "A thought."}
+    parts = [{"type": "text", "text": text} for text in ("One", "two")]
+    turns = read(messages=[QUESTION, said, {"role": "user", "content": parts}]).turns
+    assert [turn.text for turn in turns] == [b"Why?", b"An answer.", b"One\ntwo"]
