@@ -1,8 +1,9 @@
 """`POST /v1/chat/completions`: one request from its bytes to the last byte of its answer."""
 
 import logging
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import trio
@@ -90,6 +91,7 @@ class _Exchange:
     hold: Hold
     ticket: Ticket
     base_url: str
+    stream_id: str = ""  # of the first chunk, and so of all; empty before that
 
     async def reply(self, receive: Receive, send: Send) -> None:
         """Send the answer as a whole."""
@@ -133,7 +135,8 @@ class _Exchange:
             await writer.write(encode_error(outcome.error))
             await writer.end()
         elif outcome.answer is not None:
-            for chunk in make_chunks(outcome.answer, includes_usage=self.order.includes_usage):
+            answer = replace(outcome.answer, id=self.stream_id or outcome.answer.id)
+            for chunk in make_chunks(answer, includes_usage=self.order.includes_usage):
                 await writer.write(encode_chunk(chunk))
             await writer.write(DONE)
             await writer.end()
@@ -164,8 +167,11 @@ class _Exchange:
                 return self._encode_event
 
     def _encode_event(self, event: ProgressEvent) -> bytes:
+        if not self.stream_id:  # one that waits does not know yet which round it will be
+            known = event.round_id[:32] if isinstance(event.round_id, str) else secrets.token_hex(16)
+            self.stream_id = f"chatcmpl-{known}"
         chunk = ChatCompletionChunk(
-            id=f"chatcmpl-{event.round_id[:32]}" if isinstance(event.round_id, str) else "chatcmpl-",
+            id=self.stream_id,
             object="chat.completion.chunk",
             created=self.gateway.get_ms() // 1_000,
             model=self.order.model,

@@ -130,6 +130,23 @@ def test_a_queue_has_an_end_and_whoever_leaves_it_makes_room(endless: Up) -> Non
     wait_status(endless, ["cancelled", "cancelled"])
 
 
+@pytest.mark.parametrize("is_queued", [True, False])
+def test_all_chunks_of_a_stream_have_one_id(tmp_path: Path, is_queued: bool) -> None:
+    limits = replace(LIMITS, rounds_at_once=1)
+    with open_gateway(tmp_path, model="scripted:latency=0.2", limits=limits) as up:
+        first, second = up.open_raw(), up.open_raw()
+        if is_queued:
+            first.post(stream=True)
+            first.read_until(b"round.asked")
+        second.post(stream=True, swarm={"progress": "events", "provenance": True})
+        events = second.read_until(b"data: [DONE]").decode()
+        assert ('"event":"queued"' in events) is is_queued
+        chunks = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data: {")]
+        (stream_id,) = {chunk["id"] for chunk in chunks}
+        assert len(stream_id) == len("chatcmpl-") + 32
+        assert (stream_id[9:] in chunks[-1]["swarm"]["round_id"]) is not is_queued
+
+
 def test_a_stream_that_cannot_end_well_ends_in_an_error(tmp_path: Path) -> None:
     limits = replace(LIMITS, shutdown_s=0.05)
     with open_gateway(tmp_path, model=ENDLESS, limits=limits) as up:
