@@ -19,7 +19,8 @@ class AskOptions:
     """How to ask. None takes the default that fits the swarm.
 
     A swarm that `keeps_standing` weighs its judges by the rounds before; else all weigh the same for ever.
-    Deadlines leave time for `rounds_at_once`.
+    Deadlines leave time for `rounds_at_once`, and for `answers_beside`: single answers that the same model
+    gives at once to others.
     """
 
     peers: int = PEERS_DEFAULT
@@ -33,6 +34,7 @@ class AskOptions:
     in_processes: bool = False
     keeps_standing: bool = True
     rounds_at_once: int = 1
+    answers_beside: int = 0
 
 
 def check_options(options: AskOptions) -> None:

@@ -121,6 +121,7 @@ def compute_deadline_s(options: AskOptions, judge: JudgeStrategy, *, tokens_per_
     """
     calls = options.calls or default_calls_per_peer(options.peers)
     tokens = options.rounds_at_once * options.peers * (options.tokens_max + calls * compute_passes(judge))
+    tokens += options.answers_beside * options.tokens_max
     needed = tokens / tokens_per_s
     return min(max(DEADLINE_S_MIN, DEADLINE_MARGIN * needed), DEADLINE_S_MAX)
 

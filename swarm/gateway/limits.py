@@ -17,7 +17,8 @@ class GatewayLimits:
         rounds_at_once: Questions under way at once.
         waiting_max: Questions that wait for one of these to end; more are refused, but for the first of a
             key that has none yet.
-        helpers_at_once: Requests to a single peer under way at once.
+        helpers_at_once: Requests to a single peer under way at once, and answers that the model gives to them
+            at once; deadlines of rounds leave time for these.
         heartbeat_s: Longest silence of a stream, seconds.
         progress_events_max: Progress that a slow client has not taken yet; more is dropped.
         rounds_listed_max: Rounds on a page.

@@ -74,6 +74,7 @@ class Gateway:
     started_ms: int = field(init=False)
     came_to_nothing: deque[bytes] = field(default_factory=lambda: deque(maxlen=SEEDS_REMEMBERED_MAX))
     taking_part: TakingPart = field(default_factory=TakingPart)
+    _beside: trio.CapacityLimiter = field(init=False)
     _scopes: list[trio.CancelScope] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,6 +88,7 @@ class Gateway:
             waiting_max=self.limits.waiting_max,
             get_retry_s=lambda: 1,
         )
+        self._beside = trio.CapacityLimiter(self.limits.helpers_at_once)
         self.started_ms = self.get_ms()
 
     # -- what a request is, before it is let in ----------------------------------------------------
@@ -378,7 +380,8 @@ class Gateway:
         made: dict[int, Generation] = {}
 
         async def generate(place: int) -> None:
-            made[place] = await host.generate(self._make_request(order, place))
+            async with self._beside:  # rounds have the model too, and a deadline
+                made[place] = await host.generate(self._make_request(order, place))
 
         failures: list[ModelError] = []
         hold.used = self.get_tokens_max(order)  # for who leaves: how far the answers were is not known

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -124,7 +124,12 @@ async def open_serving(
             rounds.settle_interrupted(get_wall_ms())
         secret, token_path = get_secret(options.api_key, paths)
         asker = await stack.enter_async_context(
-            open_local_asker(options.ask, paths=paths, note=note, on_progress=hub.on_progress)
+            open_local_asker(
+                replace(options.ask, answers_beside=options.limits.helpers_at_once),
+                paths=paths,
+                note=note,
+                on_progress=hub.on_progress,
+            )
         )
         # The same --seed gives the same keys: no question of this run may be one of an earlier run's.
         asker.counter = get_wall_ms()

@@ -93,6 +93,13 @@ def test_a_deadline_keeps_within_its_bounds() -> None:
     )
 
 
+def test_a_deadline_leaves_time_for_what_the_model_does_beside() -> None:
+    options = AskOptions(peers=5, tokens_max=100, rounds_at_once=2)
+    rounds = compute_deadline_s(options, LIKELIHOOD, tokens_per_s=20.0)
+    both = compute_deadline_s(replace(options, answers_beside=8), LIKELIHOOD, tokens_per_s=20.0)
+    assert both - rounds == pytest.approx(DEADLINE_MARGIN * 8 * 100 / 20.0)
+
+
 def test_no_more_run_at_once_than_there_are() -> None:
     found = [compute_at_once(peers=4, cores=cores, device="cpu") for cores in (1, 3, 4, 99)]
     assert found == [1, 3, 4, 4]

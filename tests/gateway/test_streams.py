@@ -130,6 +130,20 @@ def test_a_queue_has_an_end_and_whoever_leaves_it_makes_room(endless: Up) -> Non
     wait_status(endless, ["cancelled", "cancelled"])
 
 
+def test_helpers_take_no_more_of_the_model_than_rounds_leave_time_for(tmp_path: Path) -> None:
+    limits = replace(LIMITS, helpers_at_once=3)
+    with open_gateway(tmp_path, peers=5, model=ENDLESS, limits=limits) as up:
+        asker, host = up.serving.gateway.asker, up.serving.gateway.asker.host
+        assert host is not None
+        assert asker.options.answers_beside == 3
+        for _ in range(2):
+            up.open_raw().post(model="helper", n=5)
+        assert poll(lambda: host._running is not None)
+        assert up.serving.gateway._beside.borrowed_tokens == 3
+        assert host._running is not None
+        assert len(host._running.tickets) + len(host._queue) == 3
+
+
 @pytest.mark.parametrize("is_queued", [True, False])
 def test_all_chunks_of_a_stream_have_one_id(tmp_path: Path, is_queued: bool) -> None:
     limits = replace(LIMITS, rounds_at_once=1)
