@@ -3,7 +3,6 @@
 Knows nothing of HTTP but its errors.
 """
 
-import secrets
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,16 +14,12 @@ from consensus.committee import compute_tolerated
 from consensus.decision import Status
 from consensus.errors import ConfigError
 from consensus.genesis import SEATS_MIN
-from consensus.hashing import tagged_hash
-from models.contract import Finish, GenerateRequest, Generation
-from models.errors import ModelError
-from models.prompts import STOP_STRINGS, answer_prompt, clean_answer
 from ranking.canonical import STEPS_MAX
-from swarm.core.judgement import make_messages
 from swarm.edge.asking import Asked, LocalAsker
 from swarm.edge.wishes import Prepared, Wish
 from swarm.gateway.admission import Admission
-from swarm.gateway.answers import Answer, Origin, Text, make_provenance, make_texts, make_usage, name_status
+from swarm.gateway.alone import PeerAlone
+from swarm.gateway.answers import Answer, Origin, make_provenance, make_texts, make_usage, name_status
 from swarm.gateway.drafts import listen_with_drafts
 from swarm.gateway.errors import ApiError, bad_request, not_found, unavailable
 from swarm.gateway.limits import GatewayLimits
@@ -69,12 +64,12 @@ class Gateway:
     get_ms: Callable[[], int]
     admission: Admission = field(init=False)
     helpers: Admission = field(init=False)
+    alone: PeerAlone = field(init=False)
     round_s: float = field(default=0.0)
     is_over: bool = field(default=False)
     started_ms: int = field(init=False)
     came_to_nothing: deque[bytes] = field(default_factory=lambda: deque(maxlen=SEEDS_REMEMBERED_MAX))
     taking_part: TakingPart = field(default_factory=TakingPart)
-    _beside: trio.CapacityLimiter = field(init=False)
     _scopes: list[trio.CancelScope] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,7 +83,9 @@ class Gateway:
             waiting_max=self.limits.waiting_max,
             get_retry_s=lambda: 1,
         )
-        self._beside = trio.CapacityLimiter(self.limits.helpers_at_once)
+        self.alone = PeerAlone(
+            self.asker, self.metrics, self.get_ms, trio.CapacityLimiter(self.limits.helpers_at_once)
+        )
         self.started_ms = self.get_ms()
 
     # -- what a request is, before it is let in ----------------------------------------------------
@@ -161,7 +158,9 @@ class Gateway:
         try:
             with scope:
                 if order.model == HELPER:
-                    answer = await self._answer_alone(order, hold)
+                    answer = await self.alone.answer(
+                        order, hold, tokens_each=self._get_tokens_each(order), fingerprint=self.fingerprint
+                    )
                 else:
                     answer = await self._answer_together(
                         order, caller, hold, notify=notify, base_url=base_url
@@ -370,60 +369,6 @@ class Gateway:
 
     def _get_tokens_each(self, order: Order) -> int:
         return self.asker.options.tokens_max if order.tokens_max is None else order.tokens_max
-
-    # -- one peer alone ----------------------------------------------------------------------------
-
-    async def _answer_alone(self, order: Order, hold: Hold) -> Answer:
-        """Let one peer's model answer, as many times as answers are wanted; nothing is signed."""
-        host = self.asker.host
-        assert host is not None, "a gateway's peers share the model of its process"
-        made: dict[int, Generation] = {}
-
-        async def generate(place: int) -> None:
-            async with self._beside:  # rounds have the model too, and a deadline
-                made[place] = await host.generate(self._make_request(order, place))
-
-        failures: list[ModelError] = []
-        hold.used = self.get_tokens_max(order)  # for who leaves: how far the answers were is not known
-        try:
-            async with trio.open_nursery() as nursery:
-                for place in range(order.choices):
-                    nursery.start_soon(generate, place)
-        except* ModelError as group:
-            failures += [exc for exc in group.exceptions if isinstance(exc, ModelError)]
-        hold.used = sum(one.token_count for one in made.values())
-        if failures:
-            raise unavailable("the peer's model could not answer", code="model_failed") from failures[0]
-        found = [made[place] for place in range(order.choices)]
-        usage = make_usage(
-            prompt_tokens=sum(one.prompt_tokens for one in found),
-            completion_tokens=sum(one.token_count for one in found),
-        )
-        self.metrics.tokens.labels(order.model, "answer").inc(usage.completion_tokens)
-        self.metrics.tokens.labels(order.model, "prompt").inc(usage.prompt_tokens)
-        return Answer(
-            id=f"chatcmpl-{secrets.token_hex(16)}",
-            created=self.get_ms() // 1_000,
-            model=order.model,
-            fingerprint=self.fingerprint,
-            texts=tuple(Text("", clean_answer(one.text), one.finish is Finish.LENGTH) for one in found),
-            usage=usage,
-            provenance=None,
-        )
-
-    def _make_request(self, order: Order, place: int) -> GenerateRequest:
-        """Return the request for one answer of a peer alone; a seed decides its noise."""
-        key = self.asker.swarm.asker.key
-        seed = secrets.token_bytes(32) if order.seed is None else tagged_hash("helper-seed", order.seed)
-        milli = order.temperature_milli
-        return GenerateRequest(
-            prompt=answer_prompt(make_messages(order.turns), key),
-            noise_seed=tagged_hash("helper-noise", seed, place),
-            seat_key=key,
-            temperature_milli=self.asker.options.temperature_milli if milli is None else milli,
-            max_tokens=self._get_tokens_each(order),
-            stop=STOP_STRINGS,
-        )
 
 
 def shutting_down() -> ApiError:

@@ -139,7 +139,7 @@ def test_helpers_take_no_more_of_the_model_than_rounds_leave_time_for(tmp_path: 
         for _ in range(2):
             up.open_raw().post(model="helper", n=5)
         assert poll(lambda: host._running is not None)
-        assert up.serving.gateway._beside.borrowed_tokens == 3
+        assert up.serving.gateway.alone.beside.borrowed_tokens == 3
         assert host._running is not None
         assert len(host._running.tickets) + len(host._queue) == 3
 
