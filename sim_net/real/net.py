@@ -1,10 +1,11 @@
 """The processes of a real testnet: started, killed, stopped, parted, and brought back from their disks."""
 
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from swarm.edge.process_swarm import (
 )
 
 UP, DOWN = PeerState(), PeerState(is_up=False)
+STOPPED_POLL_S = 0.002
 CUT_TIMEOUT_S = 10.0  # a busy machine; a peer that does not answer by then has died or hangs
 
 
@@ -192,6 +194,8 @@ class RealNet:
             if place.actual.is_paused != place.wanted.is_paused:
                 is_paused = place.wanted.is_paused
                 process.process.send_signal(signal.SIGSTOP if is_paused else signal.SIGCONT)
+                if is_paused:
+                    await _wait_stopped(process.process.pid)
                 place.actual = replace(place.actual, is_paused=is_paused)
             # A stopped process could not answer; what it is cut from, the other ends have cut too.
             if place.actual.cut != place.wanted.cut and not place.actual.is_paused:
@@ -275,3 +279,14 @@ def reserve_port(stack: ExitStack) -> int:
     if sys.platform != "linux":
         held.close()
     return port
+
+
+async def _wait_stopped(pid: int) -> None:
+    """Wait until a process that was told to has stopped, or has ended.
+
+    The system wakes, and so ends, the stopped processes of a parent that dies; one that is only about to
+    stop it passes over, and that one would sleep for ever.
+    """
+    with suppress(ChildProcessError):  # it ended, and was collected
+        while os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            await trio.sleep(STOPPED_POLL_S)

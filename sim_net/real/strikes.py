@@ -108,10 +108,11 @@ class Striker:
             return
         self.healed_ms = self._get_ms()
         self._scope.cancel()
-        for one in self._active:
-            self._add_row(one, is_end=True)
+        said = [self._add_row(one, is_end=True) for one in self._active]
         self._active.clear()
         await self._apply()
+        for text in said:
+            self._note(text)
         self._note(f"{self.healed_ms / MS_PER_S:.1f} s: everything is healed")
 
     async def _run_fault(self, nursery: trio.Nursery, fault: FaultSettings, dice: random.Random) -> None:
@@ -125,16 +126,18 @@ class Striker:
         if self.healed_ms is not None:
             return  # it was about to begin when everything was healed
         self._active.append(one)
-        self._add_row(one, is_end=False)
+        text = self._add_row(one, is_end=False)
         await self._apply()
+        self._note(text)  # once it is so: who reads it may act on it
         if one.kind != RESTART:
             if strike.until_ms is None:
                 return
             await self._sleep_until(strike.until_ms)
         if one in self._active:
             self._active.remove(one)
-            self._add_row(one, is_end=True)
+            text = self._add_row(one, is_end=True)
             await self._apply()
+            self._note(text)
 
     async def _apply(self) -> None:
         # Shielded: a peer that is being started when everything heals shall be started, not left half-way.
@@ -144,8 +147,9 @@ class Striker:
     async def _sleep_until(self, at_ms: int) -> None:
         await trio.sleep(max(0, at_ms - self._get_ms()) / MS_PER_S)
 
-    def _add_row(self, one: ActiveFault, *, is_end: bool) -> None:
+    def _add_row(self, one: ActiveFault, *, is_end: bool) -> str:
+        """Keep when a fault begins or ends; returns that in words."""
         sides = " | ".join(",".join(map(str, group)) for group in one.groups)
         at_ms = self._get_ms()
         self.rows.append(FaultRow(at_ms=at_ms, kind=one.kind, peers=one.struck, detail=sides, is_end=is_end))
-        self._note(f"{at_ms / MS_PER_S:.1f} s: {one.kind} of {sides} {'ends' if is_end else 'begins'}")
+        return f"{at_ms / MS_PER_S:.1f} s: {one.kind} of {sides} {'ends' if is_end else 'begins'}"
