@@ -1,6 +1,7 @@
 """Swarms whose peers say different things: plain ones, or texts that would like to be more than texts."""
 
 import dataclasses
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ HOSTILE = (
 NAMES = ('<img src=x onerror="hacked=1">', "<script>hacked=1</script>", "\u202egnp.exe", '"><b>', "__proto__")
 
 
+THINKING_S = 0.3  # a call takes that long, so that there is a round to watch
 PLAIN = tuple(f"The answer is number **{number}**." for number in range(26))
 
 
@@ -53,6 +55,7 @@ class Voices:
         return self._honest.info()
 
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
+        time.sleep(THINKING_S)
         answers = self._honest.generate(requests)
         return [
             dataclasses.replace(answer, text=self._choose(request.seat_key))
@@ -60,6 +63,7 @@ class Voices:
         ]
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
+        time.sleep(THINKING_S)
         return self._honest.score(requests)
 
     def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
