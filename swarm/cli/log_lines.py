@@ -7,7 +7,7 @@ from datetime import datetime
 
 from swarm.cli.render import clean_terminal
 from swarm.edge.event_table import EVENTS, FieldKind, FieldType, Unit
-from swarm.edge.events import SCHEMA, Event, Json
+from swarm.edge.events import Event, Json
 from swarm.edge.log_reader import LogLine
 
 ID_DIGITS = 8
@@ -85,16 +85,8 @@ def line_to_json(line: LogLine, *, has_log: bool) -> str:
     """Return an event as a line of JSON in ASCII, so that a terminal shows it as it is."""
     event = line.event
     assert event is not None, "damaged lines are named elsewhere"
-    value: dict[str, Json] = {
-        "schema": SCHEMA,
-        "seq": event.seq,
-        "t_ms": event.t_ms,
-        "round": None if event.round_id is None else event.round_id.hex(),
-        "peer": None if event.peer is None else event.peer.hex(),
-        "event": event.event,
-        **event.fields,
-    }
-    return json.dumps(value | ({"log": line.log} if has_log else {}), separators=(",", ":"))
+    value = event.to_value() | ({"log": line.log} if has_log else {})
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _name_file(log: str) -> str:

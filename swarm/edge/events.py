@@ -41,19 +41,21 @@ class Event:
     peer: bytes | None = None
     fields: Mapping[str, Json] = field(default_factory=dict)
 
+    def to_value(self) -> dict[str, Json]:
+        """Return the event as the object that stands in a log."""
+        return {
+            "schema": SCHEMA,
+            "seq": self.seq,
+            "t_ms": self.t_ms,
+            "round": None if self.round_id is None else self.round_id.hex(),
+            "peer": None if self.peer is None else self.peer.hex(),
+            "event": self.event,
+            **self.fields,
+        }
+
     def to_json(self) -> str:
         """Return the event as one line of JSON, without its newline."""
-        return _ENCODER.encode(
-            {
-                "schema": SCHEMA,
-                "seq": self.seq,
-                "t_ms": self.t_ms,
-                "round": None if self.round_id is None else self.round_id.hex(),
-                "peer": None if self.peer is None else self.peer.hex(),
-                "event": self.event,
-                **self.fields,
-            }
-        )
+        return _ENCODER.encode(self.to_value())
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -11,7 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import CHROMIUM, MISSING, check_installed, open_browser
+from tests.browser.gateway_page import Watched, watch
 from tests.browser.site import read_site, serve
+from tests.browser.voices import open_voices
+from tests.gateway.kit import Up
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +23,21 @@ def chromium() -> Iterator[Browser]:
     check_installed(CHROMIUM, os.environ)
     with open_browser() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A gateway whose peers speak with the voices of `tests.browser.voices`."""
+    with open_voices(tmp_path_factory.mktemp("gateway")) as running:
+        yield running
+
+
+@pytest.fixture
+def page(chromium: Browser, up: Up) -> Iterator[Watched]:
+    """Its page, in a browser that was let in by the address of one use."""
+    with watch(chromium, up.serving.make_page_url()) as watched:
+        watched.page.wait_for_selector("#ask:not([hidden])")
+        yield watched
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, Page, Request
 
-ENDED = ".banner:not(.is-running)"
 QUESTION = "What is 7 times 12?"
 
 

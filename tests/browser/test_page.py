@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,25 +9,10 @@ from playwright.sync_api import Browser, expect
 
 from consensus.verify import verify_receipt
 from tests.browser.gateway_page import QUESTION, Watched, watch
-from tests.browser.voices import open_voices
 from tests.gateway.kit import Up
 from tests.gateway.processes import serve as serve_process
 
 GREEN = ["ok", "skipped", "ok", "ok", "ok", "ok", "ok", "skipped"]
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with open_voices(tmp_path_factory.mktemp("gateway")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(chromium: Browser, up: Up) -> Iterator[Watched]:
-    """The page of a browser that was let in by the address of one use."""
-    with watch(chromium, up.serving.make_page_url()) as watched:
-        watched.page.wait_for_selector("#ask:not([hidden])")
-        yield watched
 
 
 def test_it_asks_follows_the_round_and_checks_the_receipt(page: Watched, up: Up) -> None:

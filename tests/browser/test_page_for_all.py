@@ -1,7 +1,6 @@
 """The page by keyboard alone, by screen reader, at any width, in light and dark; and rounds from before."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.gateway_page import QUESTION, Watched, watch
 from tests.browser.site import VECTORS
-from tests.browser.voices import open_voices
-from tests.gateway.kit import ENDLESS, Up, open_gateway
+from tests.gateway.kit import ENDLESS, open_gateway
 
 AXE = (Path(__file__).with_name("vendor") / "axe-core" / "axe.min.js").read_text("utf-8")
 RUN_AXE = """async () => {
@@ -18,19 +16,6 @@ RUN_AXE = """async () => {
     return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html)}`);
 }"""
 LINES = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with open_voices(tmp_path_factory.mktemp("gateway")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(chromium: Browser, up: Up) -> Iterator[Watched]:
-    with watch(chromium, up.serving.make_page_url()) as watched:
-        watched.page.wait_for_selector("#ask:not([hidden])")
-        yield watched
 
 
 def find_faults(page: Page) -> list[str]:

@@ -10,6 +10,7 @@ from consensus.genesis import Member, Network, create_network
 from consensus.identity import KeyPair, PeerKey, Verifier
 from consensus.messages import AskMessage, Message, SignedQuestion, decode_message
 from consensus.question import Question, Turn, sign_question
+from models.contract import Finish, Generation
 from models.scripted import ScriptedModel
 from swarm.core.actions import Action, Emit, Generate, Penalise, Persist, Send
 from swarm.core.inputs import Input, Persisted, Received
@@ -19,6 +20,7 @@ from swarm.core.records import Record
 SIGNERS = tuple(KeyPair(bytes([place]) * 32) for place in range(1, 5))
 ASKER = KeyPair(b"a" * 32)
 STRANGER = KeyPair(b"s" * 32)
+GENERATION = Generation(text=" 84", tokens=(1,), finish=Finish.STOP, prompt_tokens=3, logprob=-1.0)
 MODEL = ScriptedModel()
 
 

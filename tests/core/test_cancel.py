@@ -6,13 +6,13 @@ from consensus.identity import PeerKey
 from consensus.messages import AskMessage, CancelMessage, RefusalMessage, StatementMessage
 from consensus.question import compute_round_id
 from consensus.round import ABANDONED_KEY
-from models.contract import Finish, Generation
 from swarm.core.actions import CancelCall
 from swarm.core.cancels import CANCELLED_MAX, SENDERS_MAX
 from swarm.core.inputs import CallFinished, Started
 from swarm.core.records import Table
 from tests.core.bench import (
     ASKER,
+    GENERATION,
     SIGNERS,
     STRANGER,
     Bench,
@@ -23,8 +23,6 @@ from tests.core.bench import (
     get_sent,
     make_question,
 )
-
-GENERATION = Generation(text=" 84", tokens=(1,), finish=Finish.STOP, prompt_tokens=3, logprob=-1.0)
 
 
 def get_round_id(bench: Bench) -> bytes:

@@ -56,6 +56,7 @@ from swarm.core.node import CHUNK_BYTES, ROUNDS_OPEN_MAX
 from swarm.core.records import QUESTION_KEY, Record, Table
 from tests.core.bench import (
     ASKER,
+    GENERATION,
     MODEL,
     SIGNERS,
     STRANGER,
@@ -67,9 +68,6 @@ from tests.core.bench import (
     get_sent,
     make_question,
 )
-
-GENERATION = Generation(text=" 84", tokens=(1,), finish=Finish.STOP, prompt_tokens=3, logprob=-1.0)
-
 
 # -- writes before words -----------------------------------------------------------------------------
 

@@ -55,6 +55,14 @@ async def ask_into(
     ends[name] = await asker.ask(run.sign(counter=counter, text=text), deadline_s=DEADLINE_S)
 
 
+async def ask_until(
+    scope: trio.CancelScope, ends: dict[str, Answered | Unanswered], asker: AskerClient, run: SocketRun
+) -> None:
+    """Ask the first question, and leave when the scope is cancelled."""
+    with scope:
+        await ask_into(ends, "left", asker, run, 1)
+
+
 def test_questions_under_way_together_each_get_their_own_receipt(tmp_path: Path) -> None:
     async def main() -> None:
         model = HeldModel()
@@ -105,12 +113,7 @@ def test_a_cancelled_question_leaves_every_model_idle_and_its_neighbour_alone(tm
             asker = await run.open_asker()
             async with trio.open_nursery() as nursery:
                 scope = trio.CancelScope()
-
-                async def ask_and_leave() -> None:
-                    with scope:
-                        await ask_into(ends, "left", asker, run, 1)
-
-                nursery.start_soon(ask_and_leave)
+                nursery.start_soon(ask_until, scope, ends, asker, run)
                 nursery.start_soon(ask_into, ends, "stayed", asker, run, 2)
                 await model.wait_for(8)
                 scope.cancel()
@@ -138,12 +141,7 @@ def test_one_of_two_who_wait_may_leave(tmp_path: Path) -> None:
             asker = await run.open_asker()
             async with trio.open_nursery() as nursery:
                 scope = trio.CancelScope()
-
-                async def ask_and_leave() -> None:
-                    with scope:
-                        await ask_into(ends, "left", asker, run, 1)
-
-                nursery.start_soon(ask_and_leave)
+                nursery.start_soon(ask_until, scope, ends, asker, run)
                 nursery.start_soon(ask_into, ends, "stayed", asker, run, 1)
                 await model.wait_for(4)
                 scope.cancel()  # whoever was reading, the other one reads on

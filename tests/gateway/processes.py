@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tests.gateway.kit import RawClient
 
-START_S = 120.0  # loading the embedded model on a busy machine takes a while
 STOP_S = 15.0
 
 
