@@ -1,7 +1,6 @@
 """Swarms whose peers say different things: plain ones, or texts that would like to be more than texts."""
 
 import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -49,13 +48,12 @@ class Voices:
     def __init__(self, texts: Sequence[str], place: int | None = None) -> None:
         self._texts = texts
         self._place = place
-        self._honest = ScriptedModel()
+        self._honest = ScriptedModel(latency_s=THINKING_S)
 
     def info(self) -> ModelInfo:
         return self._honest.info()
 
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
-        time.sleep(THINKING_S)
         answers = self._honest.generate(requests)
         return [
             dataclasses.replace(answer, text=self._choose(request.seat_key))
@@ -63,7 +61,6 @@ class Voices:
         ]
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Score]:
-        time.sleep(THINKING_S)
         return self._honest.score(requests)
 
     def choose(self, requests: Sequence[ChoiceRequest]) -> list[Choice]:
