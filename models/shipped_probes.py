@@ -1,7 +1,10 @@
 """Probes that come with the package, by name: `probe:embedded` is one, `probe:./embedded` is a file."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final
+
+from models.probe import Probe, read_probe
 
 DIRECTORY: Final = Path(__file__).resolve().parent / "probes"
 SUFFIX: Final = ".json"
@@ -10,6 +13,21 @@ SUFFIX: Final = ".json"
 def list_shipped() -> tuple[str, ...]:
     """Return the names of the probes that come with the package."""
     return tuple(sorted(path.name.removesuffix(SUFFIX) for path in DIRECTORY.glob(f"*{SUFFIX}")))
+
+
+def find_shipped(digest: bytes) -> Probe | None:
+    """Return the shipped probe that was learnt from a model; None where there is none.
+
+    Args:
+        digest: The model's, 32 bytes.
+    """
+    return _read_shipped().get(digest)
+
+
+@cache
+def _read_shipped() -> dict[bytes, Probe]:
+    probes = (read_probe(locate_probe(name)) for name in list_shipped())
+    return {probe.digest: probe for probe in probes}
 
 
 def locate_probe(name: str) -> Path:

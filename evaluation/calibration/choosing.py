@@ -49,7 +49,7 @@ def compute_weight(low: float) -> float:
 def is_probe_chosen(chosen: StrategyFigures | None, probe: ProbeFigures | None) -> bool:
     """Say whether a probe takes the place of the chosen judge.
 
-    It does where it beats the likelihood judge it was compared with, and that judge would be used: the one
+    It does where it beats the judge it was compared with, and that judge would be used: the one
     chosen, or the one by default where none was. It must tell right from wrong by itself, too.
     """
     if probe is None or not probe.is_enabled or probe.accuracy.low <= CHANCE:

@@ -7,6 +7,7 @@ from consensus.errors import ConfigError
 from consensus.hashing import tagged_hash
 from evaluation.plan import SwarmPlan
 from evaluation.tasks import list_sources
+from evaluation.tasks.seen import read_seen
 from models.contract import ModelInfo
 from models.errors import ModelError
 from models.judges.strategy import (
@@ -17,6 +18,7 @@ from models.judges.strategy import (
     format_strategy,
     parse_strategy,
 )
+from models.shipped_probes import find_shipped, name_probe
 
 PEERS: Final = 5
 TASKS_DEFAULT: Final = "gold"
@@ -78,21 +80,40 @@ def list_strategies(plan: CalibrationPlan, info: ModelInfo) -> list[JudgeStrateg
     """Return the judges to measure: those named, else those of STRATEGIES that the model supports.
 
     Raises:
-        ModelError: One that is named cannot be served, or is a probe, which is not measured on the questions
-            that it may have been learnt from.
+        ModelError: One that is named cannot be served, or is a probe of the user's, which is not measured on
+            the questions that it may have been learnt from. What a shipped one was learnt from is known, and
+            not drawn (`list_taught`).
     """
     named = [parse_strategy(text) for text in dict.fromkeys(plan.judges)]
+    shipped = find_shipped(info.digest)
     for strategy in named:
         check_supported(strategy, info)
-        if strategy.kind is JudgeKind.PROBE:
+        if strategy.probe not in {None, shipped}:
             raise ModelError(
                 f"{format_strategy(strategy)!r} is a probe, which is measured where it is learnt",
                 remedy="learn one with --tasks FILE: its figures are of held-out questions",
             )
     if named:
         return named
-    return [strategy for text in STRATEGIES if _is_supported(strategy := parse_strategy(text), info)]
+    usual = [parse_strategy(text) for text in STRATEGIES]
+    if shipped is not None:
+        usual.insert(0, JudgeStrategy(kind=JudgeKind.PROBE, probe=shipped))
+    return [strategy for strategy in usual if _is_supported(strategy, info)]
+
+
+def list_taught(digest: bytes) -> frozenset[str]:
+    """Return the questions that the probe shipped for a model was learnt from; none where none is shipped.
+
+    Args:
+        digest: The model's, 32 bytes.
+    """
+    shipped = find_shipped(digest)
+    return frozenset() if shipped is None else read_seen(f"probe-{name_probe(shipped.path)}")
 
 
 def _is_supported(strategy: JudgeStrategy, info: ModelInfo) -> bool:
-    return info.has_logprobs if strategy.kind is JudgeKind.LIKELIHOOD else info.has_choices
+    try:
+        check_supported(strategy, info)
+    except ModelError:
+        return False
+    return True

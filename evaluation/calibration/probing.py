@@ -33,7 +33,7 @@ class Learning:
 
     Args:
         questions: With their states.
-        against: What the likelihood judge made of the same candidates, `(candidates,)` nats, by question.
+        against: What the other judge made of the same candidates, `(candidates,)` nats, by question.
         layers: Which layers the states are of.
     """
 
@@ -64,12 +64,12 @@ def choose_layers(info: ModelInfo) -> tuple[int, ...]:
 def collect(
     against: JudgeStrategy, answered: Sequence[Answered], *, keys: LocalKeys, model: CachedModel
 ) -> Learning:
-    """Read states and likelihoods of all candidates of the questions that can teach something.
+    """Read states of all candidates of the questions that can teach something, and another judge's merits.
 
     A question of which a call failed is left out.
 
     Args:
-        against: The likelihood judge that the probe has to beat.
+        against: The judge that the probe has to beat: by likelihood, or by a probe.
         answered: The questions.
         keys: Of the peers, who take turns as judges.
         model: Gives states.
@@ -86,6 +86,10 @@ def collect(
         judge = keys.peers[place % len(keys.peers)].key
         messages, texts = make_conversation(one.asked.question), [c.text for c in one.classes]
         stated += [judge_request(messages, judge, text, state_layers=layers) for text in texts]
+        if against.probe is not None:
+            layer = (against.probe.layer,)
+            plain += [judge_request(messages, judge, text, state_layers=layer) for text in texts]
+            continue
         prompt_keys = choose_prompt_keys(
             judge, keys.network.keys, prompts=against.prompts, seed=one.asked.round_id
         )
@@ -96,7 +100,7 @@ def collect(
         count = len(one.classes)
         own = [next(states) for _ in range(count)]
         rest = [next(scores) for _ in range(count * against.prompts)]
-        question, other = _label(one, own), _average(rest, candidates=count)
+        question, other = _label(one, own), _read_merits(rest, against, candidates=count)
         if question is not None and other is not None:
             questions.append(question)
             others.append(other)
@@ -114,10 +118,17 @@ def _label(one: Answered, results: Sequence[Score | ModelError]) -> LabelledQues
     )
 
 
-def _average(results: Sequence[Score | ModelError], *, candidates: int) -> Floats | None:
+def _read_merits(
+    results: Sequence[Score | ModelError], judge: JudgeStrategy, *, candidates: int
+) -> Floats | None:
     scores = [result for result in results if isinstance(result, Score)]
     if len(scores) < len(results):
         return None
+    if judge.probe is not None:
+        try:
+            return np.array([judge.probe.compute_merit(score.states[0], score.logprob) for score in scores])
+        except ModelError:  # no finite number: as below
+            return None
     values = np.array([score.logprob for score in average_scores(scores, candidates=candidates)])
     return values if bool(np.isfinite(values).all()) else None
 

@@ -24,7 +24,7 @@ from evaluation.task import Task
 from models.catalog import open_model
 from models.contract import Model, ModelInfo
 from models.errors import ModelError
-from models.judges.strategy import LIKELIHOOD, JudgeKind, JudgeStrategy, format_strategy
+from models.judges.strategy import LIKELIHOOD, JudgeKind, JudgeStrategy, choose_default, format_strategy
 from models.prompts import as_line
 from models.scripted import SCRIPTED_NAME, parse_scripted
 from swarm.edge.calibrations import (
@@ -265,8 +265,8 @@ def _learn(
     if not subject.model.info().has_states:
         return None, NO_STATES
     named = {format_strategy(strategy): strategy for strategy in run.strategies}
-    best = LIKELIHOOD if chosen is None else named[chosen.strategy]
-    against = best if best.kind is JudgeKind.LIKELIHOOD else LIKELIHOOD
+    best = choose_default(subject.model.info()) if chosen is None else named[chosen.strategy]
+    against = best if best.kind in {JudgeKind.LIKELIHOOD, JudgeKind.PROBE} else LIKELIHOOD
     learning = run.collect_states(against, measured.answered)
     plan = run.plan
     try:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from models.contract import ModelInfo
 from models.errors import ModelError
 from models.probe import Probe, read_probe
-from models.shipped_probes import list_shipped, locate_probe, name_probe
+from models.shipped_probes import find_shipped, list_shipped, locate_probe, name_probe
 
 AUTOMATIC = "auto"
 PROMPTS_MAX = 4  # beyond it the study saw no gain (research notes, second experiment)
@@ -161,11 +161,16 @@ def _check_probe(probe: Probe, info: ModelInfo) -> None:
 
 
 def choose_default(info: ModelInfo) -> JudgeStrategy:
-    """Return the judge that fits a model nothing else is known of.
+    """Return the judge that fits a model nobody here has calibrated.
+
+    It is the probe that came with the package for this model; without one, what the model can serve.
 
     Raises:
         ModelError: It gives neither log-probabilities nor choices, so that no judge can use it.
     """
+    shipped = find_shipped(info.digest)
+    if shipped is not None and shipped.layer <= info.layers:
+        return JudgeStrategy(kind=JudgeKind.PROBE, probe=shipped)
     if info.has_logprobs:
         return LIKELIHOOD
     if info.has_choices:

@@ -25,7 +25,7 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
     default="auto",
     show_default=True,
     help="likelihood[:prompts=1-4], letters, reasoning[:tokens=80,orders=2] or probe:FILE; auto is what "
-    "`peerage models calibrate` chose, else what fits the model.",
+    "`peerage models calibrate` chose, else the probe that came with the model, else what it can serve.",
 )
 @click.option("--seed", help="Repeatable keys, seats and noise. Such keys protect nothing.")
 @click.option("--calls", type=int, help="Pairs each peer may judge; fits the swarm's size by default.")

@@ -46,8 +46,8 @@ def calibrate(
     the same command goes on.
 
     With --tasks, a model on this machine also gets a probe: a direction in its hidden states, learnt from
-    these questions. It is used only where it beats the likelihood judge on questions held out, and it is
-    worth something on questions of their kind only: learn it from the questions that you ask.
+    these questions. It is used only where it beats, on questions held out, the judge that would be used
+    without it, and it is worth most on questions of their kind: learn it from the questions that you ask.
 
     Exit codes: 0 done; 3 tasks, model or disk; 130 interrupted.
     """
@@ -97,11 +97,12 @@ class _Stages:
 
 
 def _run(plan: "CalibrationPlan", subject: "Subject", store: "CallStore") -> "Calibration":
+    from evaluation.calibration.plan import list_taught
     from evaluation.calibration.running import Listeners, calibrate
     from evaluation.tasks import load_tasks
 
     stages = _Stages()
-    tasks = load_tasks(plan.tasks, count=plan.count, seed=plan.seed)
+    tasks = load_tasks(plan.tasks, count=plan.count, seed=plan.seed, exclude=list_taught(subject.digest))
     echo_note(
         f"· {len(tasks)} questions of {plan.tasks}, seed {plan.seed}; a few first, to see how long it takes"
     )

@@ -40,7 +40,7 @@ def eval_group() -> None:
 @JSON_FLAG
 def run(plan: str, out: str | None, is_quick: bool, seed: int | None, as_json: bool) -> int:
     """Run the plan FILE, or the one called NAME that comes with the program: quick, embedded,
-    robust, mixed.
+    elsewhere, robust, mixed.
 
     How long it will take is measured and said first. The same command again goes on where it stopped. Exit
     codes: 0 done; 3 plan, model or disk; 130 interrupted.

@@ -100,4 +100,4 @@ def test_what_cannot_be_measured_is_refused(arguments: tuple[str, ...], code: in
 
 
 def test_help_says_what_a_probe_is_worth() -> None:
-    assert "questions of their kind only" in " ".join(run("models", "calibrate", "--help").out.split())
+    assert "most on questions of their kind" in " ".join(run("models", "calibrate", "--help").out.split())

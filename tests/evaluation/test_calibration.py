@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from evaluation.calibration.plan import STRATEGIES, list_taught
 from evaluation.calibration.running import open_subject
 from evaluation.task import Task
 from evaluation.tasks import load_tasks
@@ -20,6 +21,8 @@ from models.judges.task import JudgeTask, Pair
 from models.probe import Probe, encode_probe, read_probe
 from models.probe_training import LabelledQuestion, train
 from models.prompts import Message, Role
+from models.scripted import STATE_WIDTH
+from models.shipped_probes import locate_probe
 from swarm.edge.calibrations import (
     StrategyFigures,
     get_calibration_paths,
@@ -175,6 +178,63 @@ def test_probes_are_not_measured_on_what_they_learnt_from(tmp_path: Path) -> Non
     assert found.probe is not None
     with pytest.raises(ModelError, match="where it is learnt"):
         run(make_plan(f"probe:{found.probe.path}"), model, tmp_path / "again")
+
+
+def ship(monkeypatch: pytest.MonkeyPatch, model: Model, weight: float) -> Probe:
+    """Let a probe that reads the first value of a state come with the package for a model."""
+    probe = Probe(
+        path=locate_probe("embedded"),
+        digest=model.info().digest,
+        layer=1,
+        direction=(weight, *(0.0,) * (STATE_WIDTH - 1)),
+        logprob_weight=0.0,
+        tasks="sums",
+    )
+    for module in ("evaluation.calibration.plan", "models.judges.strategy"):
+        monkeypatch.setattr(f"{module}.find_shipped", {probe.digest: probe}.get)
+    monkeypatch.setattr("models.judges.strategy.read_probe", lambda _: probe)
+    return probe
+
+
+def test_a_shipped_probe_is_measured_beside_the_others_and_chosen_where_it_is_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(Faults(knows=4.0), scoring=0.7, choosing=0.7)
+    ship(monkeypatch, model, 1.0)
+    found = run(make_plan(), model, tmp_path)
+    assert {one.strategy for one in found.strategies} == {"probe:embedded", *STRATEGIES}
+    assert get(found, "probe:embedded").failures == 0
+    assert found.strategy == "probe:embedded"
+
+
+def test_a_shipped_probe_that_misleads_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model(Faults(knows=4.0))
+    ship(monkeypatch, model, -1.0)
+    found = run(make_plan("probe:embedded", "likelihood"), model, tmp_path)
+    assert found.strategy == "likelihood"
+
+
+@pytest.mark.parametrize(("weight", "is_enabled"), [(1.0, False), (-1.0, True)])
+def test_a_probe_of_the_users_has_to_beat_the_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight: float, is_enabled: bool
+) -> None:
+    plan = make_plan("letters", count=150, tasks="gold:units,arithmetic,roman", trains_probe=True)
+    model = PlantedModel(draw(plan), Faults(knows=4.0), choosing=0.5)
+    ship(monkeypatch, model, weight)
+    found = run(plan, model, tmp_path)
+    assert found.probe is not None
+    assert found.probe.against == "probe:embedded"
+    assert found.probe.is_enabled is is_enabled
+    assert found.strategy == (f"probe:{found.probe.path}" if is_enabled else None)
+
+
+def test_what_a_shipped_probe_was_taught_is_not_asked_again() -> None:
+    taught = list_taught(read_probe(locate_probe("embedded")).digest)
+    assert len(taught) == 900
+    assert taught & {task.text for task in load_tasks("gold:capitals,animals", count=60, seed=1)}
+    drawn = load_tasks("gold:capitals,animals", count=60, seed=1, exclude=taught)
+    assert not taught & {task.text for task in drawn}
+    assert list_taught(bytes(32)) == frozenset()
 
 
 def test_a_scripted_model_is_told_the_truths_and_keeps_its_name() -> None:

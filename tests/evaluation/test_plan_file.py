@@ -59,7 +59,7 @@ def test_a_plan_is_read_with_its_defaults() -> None:
     assert (second.calls_per_peer, second.steps, second.key_seed, second.judge) == (8, 2, "z", "auto")
 
 
-@pytest.mark.parametrize("name", ["quick", "embedded", "robust", "mixed"])
+@pytest.mark.parametrize("name", ["quick", "embedded", "elsewhere", "robust", "mixed"])
 def test_the_shipped_plans_can_be_read(name: str) -> None:
     plan, data = load_plan(str(ROOT / "evaluation" / f"{name}.toml"))
     assert plan.swarms
