@@ -23,7 +23,7 @@ from ranking.canonical import STEPS_MAX, default_calls_per_peer
 from swarm.edge.client import Answered, AskerClient
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
-    LocalSwarm,
+    SwarmAccess,
     create_local_keys,
     open_client_mesh,
     open_local_swarm,
@@ -63,7 +63,7 @@ class Timed:
     missing: int
 
 
-def make_question(swarm: LocalSwarm, *, seats: int, counter: int) -> Question:
+def make_question(swarm: SwarmAccess, *, seats: int, counter: int) -> Question:
     """Return one question to the whole swarm."""
     network_id = swarm.network.network_id
     return Question(

@@ -44,7 +44,7 @@ from sim_net.real.strikes import Striker
 from sim_net.records import Recording
 from sim_net.seeds import Seeds
 from swarm.edge.client import Answered, AskerClient, Unanswered
-from swarm.edge.local import LocalKeys, LocalSwarm, create_local_keys, open_client_mesh, wait_linked
+from swarm.edge.local import LocalKeys, SwarmAccess, create_local_keys, open_client_mesh, wait_linked
 from swarm.edge.past import Backing, Past
 from swarm.edge.paths import ensure_directory, write_private_file
 from swarm.edge.report import create_report
@@ -142,7 +142,7 @@ class RealRun:
 
     async def _live(self, net: RealNet, keep: Keeper | None) -> None:
         striker = Striker(self.manifest, seeds=self.seeds, net=net, get_ms=self.get_ms, note=self.note)
-        swarm = LocalSwarm(self.keys.network, self.keys.asker, net.urls, (), net.judge)
+        swarm = SwarmAccess(self.keys.network, self.keys.asker, net.urls, (), net.judge)
         async with open_client_mesh(swarm) as mesh:
             await wait_linked(mesh, len(self.keys.peers))
             self.note(

@@ -11,7 +11,7 @@ from swarm.cli.delivery import Line, deliver, deliver_gold
 from swarm.cli.progress import ProgressLine
 from swarm.cli.sources import open_source
 from swarm.edge.ask_options import AskOptions, check_question_text
-from swarm.edge.asking import LocalAsker, open_local_asker
+from swarm.edge.asking import SwarmAsker, open_local_asker
 from swarm.edge.paths import get_paths
 
 LINE_BYTES_MAX = 65_536  # a question may have fewer
@@ -55,7 +55,7 @@ async def _ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
 
 
 async def _ask_all(
-    asker: LocalAsker,
+    asker: SwarmAsker,
     line: ProgressLine,
     lines: AsyncIterator[tuple[int, str]],
     how: LineOptions,
@@ -80,7 +80,7 @@ async def _ask_all(
     return worst if asked else None
 
 
-async def _ask_one(asker: LocalAsker, line: ProgressLine, number: int, text: str, how: LineOptions) -> int:
+async def _ask_one(asker: SwarmAsker, line: ProgressLine, number: int, text: str, how: LineOptions) -> int:
     line.restart()
     line.note(f"line {number}")
     asked = await asker.ask(text)
@@ -89,7 +89,7 @@ async def _ask_one(asker: LocalAsker, line: ProgressLine, number: int, text: str
     return deliver(asked, rejects_partial=how.rejects_partial, as_json=how.as_json, line=where)
 
 
-async def _ask_gold(asker: LocalAsker, line: ProgressLine, how: LineOptions) -> None:
+async def _ask_gold(asker: SwarmAsker, line: ProgressLine, how: LineOptions) -> None:
     line.restart()
     line.note("a gold question, to learn who judges well")
     asked = await asker.ask_gold()

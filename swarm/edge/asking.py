@@ -1,6 +1,6 @@
 """Asking a local swarm from start to receipt: model, peers, question, answer, files.
 
-One `LocalAsker` is one swarm; it may be asked several questions, one after another or side by side.
+One `SwarmAsker` is one swarm; it may be asked several questions, one after another or side by side.
 """
 
 import secrets
@@ -27,7 +27,7 @@ from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
 from swarm.edge.deadlines import Pace, compute_deadline_s, measure_pace, try_model
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
-    LocalSwarm,
+    SwarmAccess,
     create_local_keys,
     create_timing,
     open_client_mesh,
@@ -71,7 +71,7 @@ class AskedGold:
 
 
 @dataclass(slots=True)
-class LocalAsker:
+class SwarmAsker:
     """A swarm that is up, and what it takes to ask it.
 
     `gold_secret` fixes the gold questions it asks of its own accord; whoever knows it knows their answers.
@@ -80,7 +80,7 @@ class LocalAsker:
     """
 
     options: AskOptions
-    swarm: LocalSwarm
+    swarm: SwarmAccess
     paths: Paths
     pace: Pace
     client: AskerClient
@@ -200,7 +200,7 @@ async def open_local_asker(
     paths: Paths,
     note: Callable[[str], None],
     on_progress: Callable[[Progress], None],
-) -> AsyncIterator[LocalAsker]:
+) -> AsyncIterator[SwarmAsker]:
     """Load the model, bring a local swarm up and connect to it, until the block is left.
 
     Args:
@@ -263,7 +263,7 @@ async def open_local_asker(
         note(f"{len(mesh.linked())} of {options.peers} peers up, deadline {pace.deadline_s:.0f} s")
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=on_progress)
         gold = tagged_hash("local-gold", seed)
-        yield LocalAsker(options, swarm, paths, pace, client, elapsed, gold, host=model, meter=meter, log=log)
+        yield SwarmAsker(options, swarm, paths, pace, client, elapsed, gold, host=model, meter=meter, log=log)
 
 
 async def _prepare_model(

@@ -47,7 +47,7 @@ class LocalKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalSwarm:
+class SwarmAccess:
     """A swarm that is up: whom to ask and where, and how its peers judge.
 
     `pids` is empty where peers share this process.
@@ -111,7 +111,7 @@ async def open_local_swarm(
     limits: EdgeLimits | None = None,
     others: Mapping[PeerKey, ModelCalls] | None = None,
     judge: JudgeStrategy = LIKELIHOOD,
-) -> AsyncIterator[LocalSwarm]:
+) -> AsyncIterator[SwarmAccess]:
     """Run all peers of a local swarm in this process until the block is left.
 
     Needs the loop of `open_asyncio_loop` around it.
@@ -157,7 +157,7 @@ async def open_local_swarm(
                 log=log,
             )
             await nursery.start(runtime.run)
-        yield LocalSwarm(keys.network, keys.asker, urls, (), format_strategy(judge))
+        yield SwarmAccess(keys.network, keys.asker, urls, (), format_strategy(judge))
         nursery.cancel_scope.cancel()
 
 
@@ -181,7 +181,7 @@ def create_mesh(
 
 
 @asynccontextmanager
-async def open_client_mesh(swarm: LocalSwarm, *, limits: EdgeLimits | None = None) -> AsyncIterator[Mesh]:
+async def open_client_mesh(swarm: SwarmAccess, *, limits: EdgeLimits | None = None) -> AsyncIterator[Mesh]:
     """Run the asker's links to every peer until the block is left."""
     mesh = create_mesh(swarm.asker, swarm.network, swarm.urls, limits=limits or EdgeLimits())
     async with trio.open_nursery() as nursery:

@@ -22,7 +22,7 @@ import trio
 from consensus.errors import ConfigError, NetworkError
 from consensus.identity import PeerKey
 from models.judges.strategy import AUTOMATIC
-from swarm.edge.local import LocalKeys, LocalSwarm, compute_peer_seed
+from swarm.edge.local import LocalKeys, SwarmAccess, compute_peer_seed
 
 START_TIMEOUT_S = 180.0  # loading a model in several processes at once takes a while on two cores
 STOP_TIMEOUT_S = 5.0
@@ -210,7 +210,7 @@ async def open_process_swarm(
     model: str,
     note: Callable[[str], None],
     judge: str = AUTOMATIC,
-) -> AsyncIterator[LocalSwarm]:
+) -> AsyncIterator[SwarmAccess]:
     """Run each peer of a local swarm in its own process until the block is left.
 
     Args:
@@ -242,7 +242,7 @@ async def open_process_swarm(
             ) from exc
         pids = tuple(peer.process.pid for peer in peers)
         note(f"{len(pids)} peer processes: {' '.join(map(str, pids))}")
-        yield LocalSwarm(keys.network, keys.asker, urls, pids, peers[0].judge)  # one model, one judge
+        yield SwarmAccess(keys.network, keys.asker, urls, pids, peers[0].judge)  # one model, one judge
         await end_all(peers)
 
 

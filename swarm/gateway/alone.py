@@ -11,7 +11,7 @@ from models.contract import Finish, GenerateRequest, Generation
 from models.errors import ModelError
 from models.prompts import STOP_STRINGS, answer_prompt, clean_answer
 from swarm.core.judgement import make_messages
-from swarm.edge.asking import LocalAsker
+from swarm.edge.asking import SwarmAsker
 from swarm.gateway.answers import Answer, Text, make_usage
 from swarm.gateway.errors import unavailable
 from swarm.gateway.metrics import Metrics
@@ -30,7 +30,7 @@ class PeerAlone:
         beside: How many answers are given at once: rounds have the model too, and a deadline.
     """
 
-    asker: LocalAsker
+    asker: SwarmAsker
     metrics: Metrics
     get_ms: Callable[[], int]
     beside: trio.CapacityLimiter

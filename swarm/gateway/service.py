@@ -15,7 +15,7 @@ from consensus.decision import Status
 from consensus.errors import ConfigError
 from consensus.genesis import SEATS_MIN
 from ranking.canonical import STEPS_MAX
-from swarm.edge.asking import Asked, LocalAsker
+from swarm.edge.asking import Asked, SwarmAsker
 from swarm.edge.wishes import Prepared, Wish
 from swarm.gateway.admission import Admission
 from swarm.gateway.alone import PeerAlone
@@ -56,7 +56,7 @@ class Gateway:
         get_ms: The time of day, milliseconds.
     """
 
-    asker: LocalAsker
+    asker: SwarmAsker
     hub: ProgressHub
     rounds: RoundStore
     metrics: Metrics

@@ -15,7 +15,7 @@ from consensus.phases import Phase
 from consensus.question import Question, Turn, sign_question
 from swarm.edge.client import Answered, AskerClient, Progress, ProgressKind, Unanswered
 from swarm.edge.events import read_events
-from swarm.edge.local import LocalKeys, LocalSwarm, create_local_keys, open_client_mesh, wait_linked
+from swarm.edge.local import LocalKeys, SwarmAccess, create_local_keys, open_client_mesh, wait_linked
 from swarm.edge.mesh import Mesh
 from swarm.edge.paths import ensure_directory
 from swarm.edge.process_swarm import open_process_swarm
@@ -58,7 +58,7 @@ class ProcessRun:
     """A swarm that is up, and what the asker has seen."""
 
     keys: LocalKeys
-    swarm: LocalSwarm
+    swarm: SwarmAccess
     mesh: Mesh
     logs: Path
     on_progress: Callable[[Progress], None] = lambda _: None

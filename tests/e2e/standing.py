@@ -14,7 +14,7 @@ from models.scripted import ScriptedModel
 from ranking.canonical import default_calls_per_peer
 from sim_net.judging import Inverter, JudgingContext
 from swarm.edge.ask_options import AskOptions
-from swarm.edge.asking import Asked, LocalAsker
+from swarm.edge.asking import Asked, SwarmAsker
 from swarm.edge.client import AskerClient, Progress
 from swarm.edge.deadlines import Pace
 from swarm.edge.event_log import EventLog
@@ -58,7 +58,7 @@ class StandingRun:
     """A swarm that is up, its asker, and what was seen."""
 
     keys: LocalKeys
-    asker: LocalAsker
+    asker: SwarmAsker
     log_path: Path
     seen: list[Progress]
 
@@ -102,5 +102,5 @@ async def open_standing(
         client = AskerClient(network=keys.network, mesh=mesh, on_progress=seen.append)
         options = AskOptions(peers=peers, calls=default_calls_per_peer(peers))
         paths = Paths(data=directory / "data", cache=directory / "cache")
-        asker = LocalAsker(options, swarm, paths, Pace(DEADLINE_S), client, {}, GOLD_SECRET)
+        asker = SwarmAsker(options, swarm, paths, Pace(DEADLINE_S), client, {}, GOLD_SECRET)
         yield StandingRun(keys, asker, path, seen)

@@ -15,7 +15,7 @@ from consensus.verify import VerifiedRound, verify_receipt
 from swarm.edge.asking import Asked
 from swarm.edge.client import Answered, AskerClient
 from swarm.edge.events import read_events
-from swarm.edge.local import LocalSwarm, create_local_keys, open_client_mesh, wait_linked
+from swarm.edge.local import SwarmAccess, create_local_keys, open_client_mesh, wait_linked
 from swarm.edge.past import Past
 from swarm.edge.paths import ensure_directory
 from swarm.edge.process_swarm import create_spec, end_all, introduce_all, start_peer_process
@@ -131,7 +131,7 @@ def test_a_peer_that_is_killed_comes_back_to_the_same_standing(tmp_path: Path, *
         async with trio.open_nursery() as nursery:
             peers = [await start_peer_process(nursery) for _ in specs]
             urls = await introduce_all(keys, peers, specs)
-            swarm = LocalSwarm(keys.network, keys.asker, urls, (), peers[0].judge)
+            swarm = SwarmAccess(keys.network, keys.asker, urls, (), peers[0].judge)
             async with open_client_mesh(swarm) as mesh:
                 await wait_linked(mesh, 4)
                 client = AskerClient(network=keys.network, mesh=mesh, on_progress=lambda _: None)

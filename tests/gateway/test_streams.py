@@ -11,7 +11,7 @@ import openai
 import pytest
 import trio
 
-from swarm.edge.asking import Asked, LocalAsker
+from swarm.edge.asking import Asked, SwarmAsker
 from swarm.edge.events import read_events
 from swarm.edge.paths import Paths, write_private_file
 from swarm.edge.wishes import Prepared
@@ -218,12 +218,12 @@ def test_a_seeded_round_asked_again_as_it_ends_is_the_one_handed_out(
         asks: list[bytes] = []
         ask_prepared = type(asker).ask_prepared
 
-        async def note_asked(self: LocalAsker, prepared: Prepared, *, receipt_path: Path) -> Asked:
+        async def note_asked(self: SwarmAsker, prepared: Prepared, *, receipt_path: Path) -> Asked:
             asks.append(prepared.round_id)
             return await ask_prepared(self, prepared, receipt_path=receipt_path)
 
         monkeypatch.setattr(RoundStore, "end", end_late)
-        monkeypatch.setattr(LocalAsker, "ask_prepared", note_asked)
+        monkeypatch.setattr(SwarmAsker, "ask_prepared", note_asked)
         first, again = up.open_raw(), up.open_raw()
         first.post(seed=4, swarm={"provenance": True})
         assert is_ending.wait(PATIENCE_S)
