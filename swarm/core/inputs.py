@@ -81,6 +81,21 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Whoever runs the node wants no further rounds for now, and says why; those that are open go on."""
+
+    at_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaused:
+    """Rounds are welcome again."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptLoaded:
     """A receipt asked for with LoadReceipt; None where the disk has none."""
 
@@ -98,5 +113,7 @@ Input = (
     | PersistFailed
     | CallFinished
     | CallFailed
+    | Paused
+    | Unpaused
     | ReceiptLoaded
 )

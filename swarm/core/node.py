@@ -45,6 +45,7 @@ from swarm.core.inputs import (
     CallFailed,
     CallFinished,
     Input,
+    Paused,
     PeerLinked,
     Persisted,
     PersistFailed,
@@ -52,6 +53,7 @@ from swarm.core.inputs import (
     Received,
     Started,
     TimerFired,
+    Unpaused,
 )
 from swarm.core.receipts import answer_late_seat, hold_archive, make_chunk, on_receipt_request
 from swarm.core.records import QUESTION_KEY, STANDING_KEY, Record, Table
@@ -132,6 +134,12 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
                     seat.on_call_failed(call_id, at_ms)
                     return state, [failed, *seat.run()]
             return state, []
+        case Paused(_, reason):
+            state.pause_reason = reason
+            return state, [Emit(None, "node_paused", (("reason", reason),))]
+        case Unpaused():
+            state.pause_reason = ""
+            return state, [Emit(None, "node_unpaused", ())]
         case ReceiptLoaded():
             return state, _on_receipt_loaded(state, input_)
         case _:
@@ -344,6 +352,9 @@ def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> li
         return _refuse(question, sender, round_id, reason)
     if draw_committee(config.network, question).get_seat(config.signer.key) is None:
         return []
+    if state.pause_reason:
+        declined = Emit(round_id, "round_declined", (("reason", state.pause_reason),))
+        return [declined, *_refuse(question, sender, round_id, state.pause_reason)]
     try:
         standing = open_standing(ask.standing, header=question.header, network=config.network)
     except (PeerError, LimitExceeded) as exc:

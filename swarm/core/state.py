@@ -77,6 +77,7 @@ class NodeState:
     history: History = field(default_factory=History)
     cancelled: EarlyCancels = field(default_factory=EarlyCancels)
     is_halted: bool = False
+    pause_reason: str = ""  # why no further rounds are taken; empty while they are
 
 
 def load_receipt(state: NodeState, ticket: Ticket) -> list[Action]:

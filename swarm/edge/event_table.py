@@ -125,6 +125,27 @@ _CORE: Final = (
         fields=(_because("the disk's"),),
     ),
     EventKind(
+        name="node_paused",
+        when="it takes no further rounds for now; those that are open go on",
+        has_round=False,
+        whose=Whose.WRITER,
+        fields=(_because("its owner's word, or a limit of its own that was reached"),),
+    ),
+    EventKind(
+        name="node_unpaused",
+        when="it takes rounds again",
+        has_round=False,
+        whose=Whose.WRITER,
+        fields=(),
+    ),
+    EventKind(
+        name="round_declined",
+        when="a question has a seat for it, and it is paused",
+        has_round=True,
+        whose=Whose.WRITER,
+        fields=(_because("why it is paused"),),
+    ),
+    EventKind(
         name="round_opened",
         when="it took a question it has a seat for",
         has_round=True,

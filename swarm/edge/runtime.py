@@ -33,6 +33,7 @@ from swarm.core.inputs import (
     CallFinished,
     CallResult,
     Input,
+    Paused,
     PeerLinked,
     Persisted,
     PersistFailed,
@@ -40,6 +41,7 @@ from swarm.core.inputs import (
     Received,
     Started,
     TimerFired,
+    Unpaused,
 )
 from swarm.core.node import NodeConfig, create_node, step
 from swarm.core.records import Record, Table
@@ -93,6 +95,18 @@ class Runtime:
             nursery.start_soon(self._run_clock)
             self._apply(Started(get_now_ms(), records))
             task_status.started()
+
+    def pause(self, reason: str) -> None:
+        """Take no further rounds, saying why; those that are open go on."""
+        self._apply(Paused(get_now_ms(), reason))
+
+    def unpause(self) -> None:
+        """Take rounds again."""
+        self._apply(Unpaused(get_now_ms()))
+
+    def count_open_rounds(self) -> int:
+        """Return how many rounds the node has a seat in that have not ended."""
+        return sum(not seat.round.is_finished for seat in self._state.seats.values())
 
     async def _load(self) -> tuple[Record, ...]:
         """Read what the core resumes from: the askers' counters, and every open round."""

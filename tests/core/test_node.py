@@ -45,12 +45,14 @@ from swarm.core.actions import Action, CancelCall, Generate, LoadReceipt, Persis
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
+    Paused,
     Persisted,
     PersistFailed,
     ReceiptLoaded,
     Received,
     Started,
     TimerFired,
+    Unpaused,
 )
 from swarm.core.node import CHUNK_BYTES, ROUNDS_OPEN_MAX
 from swarm.core.records import QUESTION_KEY, Record, Table
@@ -139,6 +141,22 @@ def test_a_failed_write_halts_the_node_for_good() -> None:
     assert bench.ask(make_question(bench.network, counter=1)) == []
     assert bench.put(Started(3, ())) == []
     assert seat.round.desk.signed == before == {}
+
+
+def test_a_paused_node_takes_no_further_rounds_and_goes_on_with_open_ones() -> None:
+    bench = Bench()
+    opened = bench.ask()
+    assert get_events(bench.put(Paused(1, "its owner plays"))) == ["node_paused"]
+    declined = bench.ask(make_question(bench.network, counter=1))
+    assert get_events(declined) == ["round_declined"]
+    assert get_sent(declined, ASKER.key) == [
+        RefusalMessage(compute_round_id(make_question(bench.network, counter=1).payload), b"its owner plays")
+    ]
+    relayed = bench.ask(make_question(bench.network, counter=2), sender=bench.others[0])
+    assert get_sent(relayed) == []
+    assert bench.put(CallFinished(2, get_call(opened).call_id, GENERATION))  # it seals its answer
+    assert get_events(bench.put(Unpaused(3))) == ["node_unpaused"]
+    assert "round_opened" in get_events(bench.ask(make_question(bench.network, counter=1)))
 
 
 # -- model calls -------------------------------------------------------------------------------------
