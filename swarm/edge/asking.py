@@ -15,7 +15,6 @@ import trio
 
 from consensus.committee import compute_tolerated
 from consensus.errors import LimitExceeded, StoreError
-from consensus.genesis import Network
 from consensus.gold import GoldOpening, GoldQuestion, draw_gold, open_gold
 from consensus.hashing import tagged_hash
 from models.catalog import ensure_model, open_model
@@ -36,6 +35,7 @@ from swarm.edge.local import (
 )
 from swarm.edge.metering import MeteredCalls
 from swarm.edge.model_host import ModelHost
+from swarm.edge.network_file import write_network
 from swarm.edge.past import Past
 from swarm.edge.paths import DATA_DIR_VARIABLE, Paths, ensure_directory, write_private_file
 from swarm.edge.process_swarm import open_process_swarm
@@ -306,13 +306,6 @@ async def watch_disks(log: EventLog, tolerated: int) -> None:
                 f"{halted} peers stopped, unable to keep what they sign ({event.fields['reason']})",
                 remedy=f"free space on that disk, or set {DATA_DIR_VARIABLE} to another directory",
             )
-
-
-def write_network(paths: Paths, network: Network) -> Path:
-    """Keep a network's genesis, so that `peerage verify --trust` can name it. Returns its path."""
-    path = paths.data / "networks" / f"{network.network_id.hex()[:16]}.genesis"
-    write_private_file(path, network.genesis_bytes)
-    return path
 
 
 def _name_steps(result: Answered | Unanswered) -> dict[str, float]:
