@@ -71,6 +71,7 @@ class _CountedCarrier:
         self._inner = inner
         self._counter = counter
         self.aclose = inner.aclose
+        self.binding = inner.binding
 
     async def send(self, frame: bytes) -> None:
         self._counter.frames += 1

@@ -14,7 +14,7 @@ SCHEME = "memory://"
 class MemoryCarrier:
     """One end of a bounded in-memory link; see `Carrier`."""
 
-    __slots__ = ("_frame_bytes_max", "_inbound", "_outbound")
+    __slots__ = ("_frame_bytes_max", "_inbound", "_outbound", "binding")
 
     def __init__(
         self,
@@ -22,6 +22,7 @@ class MemoryCarrier:
         inbound: trio.MemoryReceiveChannel[bytes],
         frame_bytes_max: int,
     ) -> None:
+        self.binding = b""
         self._outbound = outbound
         self._inbound = inbound
         self._frame_bytes_max = frame_bytes_max

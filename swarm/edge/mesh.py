@@ -197,7 +197,7 @@ class Mesh:
             return
         self._unauthenticated += 1
         try:
-            peer = await self._handshaker.answer(carrier)
+            peer = await self._handshaker.answer(carrier, binding=carrier.binding)
         except (NetworkError, PeerError):
             return
         finally:
@@ -231,7 +231,7 @@ class Mesh:
         try:
             async with self._dials:
                 carrier = await self._connect(nursery, url)
-                await self._handshaker.dial(carrier, expected_key=key)
+                await self._handshaker.dial(carrier, expected_key=key, binding=carrier.binding)
             await self._run_link(carrier, key=key, opener=self._key)
         except (NetworkError, PeerError, ConfigError) as exc:  # one bad URL is not the whole node's end
             await self.inbox.wait_event_room()

@@ -53,6 +53,10 @@ _FOREIGN = (
 class Carrier(Protocol):
     """Moves whole frames between two ends, in order, with back-pressure."""
 
+    @property
+    def binding(self) -> bytes:
+        """What the handshake signs so that it holds on this channel only; empty where there is no TLS."""
+
     async def send(self, frame: bytes) -> None:
         """Hand over one frame; waits while the other side reads slowly.
 
@@ -216,9 +220,17 @@ class _ReaderHost:
 class WebSocketCarrier:
     """One end of a WebSocket; see `Carrier`."""
 
-    __slots__ = ("_connection", "_is_broken", "_limits", "_stream")
+    __slots__ = ("_connection", "_is_broken", "_limits", "_stream", "binding")
 
-    def __init__(self, connection: WebSocketConnection, stream: _MeteredStream, limits: EdgeLimits) -> None:
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        stream: _MeteredStream,
+        limits: EdgeLimits,
+        *,
+        binding: bytes = b"",
+    ) -> None:
+        self.binding = binding
         self._connection = connection
         self._stream = stream
         self._limits = limits

@@ -187,6 +187,7 @@ def test_signature_of_another_key_is_refused() -> None:
 async def record(inner: Carrier, sent: list[bytes]) -> Carrier:
     class Recorder:
         aclose = inner.aclose
+        binding = inner.binding
         recv = inner.recv
 
         async def send(self, frame: bytes) -> None:
