@@ -11,8 +11,8 @@ from enum import Enum
 
 import trio
 
-from consensus.committee import compute_tolerated
-from consensus.encoding import encode
+from consensus.committee import Committee, draw_committee
+from consensus.encoding import decode, encode
 from consensus.errors import LimitExceeded, PeerError
 from consensus.genesis import Network
 from consensus.identity import PeerKey
@@ -29,7 +29,7 @@ from consensus.messages import (
     make_ask,
 )
 from consensus.phases import Phase
-from consensus.question import RoundId, compute_round_id
+from consensus.question import QUESTION_BYTES_MAX, Question, RoundId, compute_round_id
 from consensus.verify import Verdict, verify_receipt
 from swarm.core.history import CHUNKS_MAX
 from swarm.core.receipts import make_chunk
@@ -100,6 +100,7 @@ class _Asking:
     ask: bytes
     backing: Backing | None
     asked_at: float
+    committee: Committee  # nobody else's refusal counts
     waiting: int = 0  # who asks the same question twice waits for the same round
     transfers: dict[PeerKey, _Transfer] = field(default_factory=dict)
     refusals: dict[PeerKey, str] = field(default_factory=dict)
@@ -183,8 +184,10 @@ class AskerClient:
         known = self._askings.get(round_id)
         if known is not None:
             return known
+        opened = decode(Question, question.payload, bytes_max=QUESTION_BYTES_MAX)
+        committee = draw_committee(self._network, opened)
         ask = encode(make_ask(question, None if backing is None else backing.standing.data))
-        asking = self._askings[round_id] = _Asking(round_id, ask, backing, trio.current_time())
+        asking = self._askings[round_id] = _Asking(round_id, ask, backing, trio.current_time(), committee)
         self._asked.append(round_id)
         if backing is not None:
             self._bases.append(backing.standing.standing.round)
@@ -272,9 +275,10 @@ class AskerClient:
 
     def _note_refusal(self, key: PeerKey, message: RefusalMessage, asking: _Asking) -> None:
         reason = message.reason[:512].decode("utf-8", "replace")
-        asking.refusals[key] = reason
+        if asking.committee.get_seat(key) is not None:
+            asking.refusals[key] = reason
         self._on_progress(Progress(ProgressKind.REFUSED, key, round_id=asking.round_id, reason=reason))
-        if len(asking.refusals) > compute_tolerated(len(self._network.keys)):
+        if len(asking.refusals) > asking.committee.f:
             reasons = "; ".join(sorted(set(asking.refusals.values())))
             asking.end = self._give_up(asking, f"the members refuse the question: {reasons}")
 
