@@ -1,0 +1,83 @@
+"""Which events of a log mean that something is wrong with a peer, how bad it is, and what can be done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from swarm.edge.events import GAP_EVENT
+
+
+class Severity(Enum):
+    """How bad a fault is, in words that are shown."""
+
+    ERROR = "ERROR"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """A kind of fault.
+
+    Attributes:
+        severity: How bad it is.
+        words: What it means.
+        remedy: What can be done about it.
+        remedy_own: What can be done where the fault names this peer's own seat; it is an error then.
+    """
+
+    severity: Severity
+    words: str
+    remedy: str
+    remedy_own: str = ""
+
+
+FAULTS: Final[Mapping[str, FaultKind]] = {
+    "node_halted": FaultKind(
+        Severity.ERROR,
+        "its disk failed; it signs and says nothing more",
+        "free space on its disk or mend it, then start the peer again",
+    ),
+    "receipt_damaged": FaultKind(
+        Severity.ERROR,
+        "a receipt on its disk does not hold",
+        "check that disk; the other peers of the round hold the same receipt",
+    ),
+    "receipt_unreadable": FaultKind(
+        Severity.ERROR,
+        "its database could not be read for a receipt",
+        "check its disk and who may read the database",
+    ),
+    "evidence_found": FaultKind(
+        Severity.WARNING,
+        "a seat signed two statements that exclude each other",
+        "nothing to do: the evidence is kept",
+        remedy_own="the seat is this peer's own: its key runs twice; stop the other one",
+    ),
+    "call_failed": FaultKind(
+        Severity.WARNING,
+        "its model could not be asked, or did not answer",
+        "check its model and the memory that is free: peerage models info",
+    ),
+    "round_halted": FaultKind(
+        Severity.WARNING,
+        "it left a round without a result",
+        "see the reason; the other seats go on without it",
+    ),
+    "asker_equivocated": FaultKind(
+        Severity.WARNING,
+        "an asker signed two questions under one counter",
+        "nothing to do here: the second was refused; the asker's key runs twice",
+    ),
+    "standing_refused": FaultKind(
+        Severity.WARNING,
+        "a question builds on weights that do not follow from the round it names",
+        "nothing to do here: the asker has to name another round",
+    ),
+    GAP_EVENT: FaultKind(
+        Severity.WARNING,
+        "the log lacks events",
+        "free space on the disk that the log is on",
+    ),
+}
+"""By event."""
