@@ -25,7 +25,8 @@ FLOORS = {
     "sim_net": 5,
     "evaluation": 5,
     "swarm.gateway": 5,
-    "swarm.cli": 6,
+    "swarm.peer": 6,
+    "swarm.cli": 7,
 }
 PURE_FLOORS = ("ranking", "consensus", "swarm.core")
 IMPURE_MODULES = frozenset(

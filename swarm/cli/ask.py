@@ -54,6 +54,11 @@ STDIN_BYTES_MAX = 1_048_576  # read at most; a question may have far fewer
     type=click.IntRange(min=1),
     help="With --lines: after so many questions, one whose truth is known.",
 )
+@click.option(
+    "--network",
+    metavar="FILE",
+    help="Ask the network in FILE instead of a swarm of this machine's; --peers are the seats.",
+)
 @click.option("--processes", is_flag=True, help="Run every peer in a process of its own.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="Where the receipt goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -70,14 +75,16 @@ def ask(
     on_partial: str,
     lines: str | None,
     gold_every: int | None,
+    network: str | None,
     processes: bool,
     receipt: Path | None,
     as_json: bool,
 ) -> int:
-    """Ask a swarm of local peers; the answer goes to stdout, all else to stderr.
+    """Ask a swarm of local peers, or a network; the answer goes to stdout, all else to stderr.
 
     Without QUESTION, or with -, the question is read from stdin.
     """
+    from swarm.cli.askers import choose_asker
     from swarm.cli.delivery import ask_swarm, deliver
     from swarm.cli.lines import LineOptions, ask_lines
     from swarm.edge.ask_options import (
@@ -103,11 +110,12 @@ def ask(
         in_processes=processes,
     )
     check_options(options)
+    opener = choose_asker(options, network)
     rejects_partial = on_partial == "reject"
     if lines is not None:
         how = LineOptions(gold_every=gold_every, rejects_partial=rejects_partial, as_json=as_json)
-        return ask_lines(lines, options, how)
-    asked = ask_swarm(text, options, receipt=receipt)
+        return ask_lines(lines, opener, how)
+    asked = ask_swarm(text, opener, receipt=receipt)
     return deliver(asked, rejects_partial=rejects_partial, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ import trio
 from consensus.decision import Status
 from consensus.errors import StoreError
 from consensus.gold import is_correct
+from swarm.cli.askers import OpenAsker
 from swarm.cli.exits import Exit
 from swarm.cli.progress import ProgressLine
 from swarm.cli.render import (
@@ -23,16 +24,15 @@ from swarm.cli.render import (
     render_weights,
     shorten,
 )
-from swarm.edge.ask_options import AskOptions
-from swarm.edge.asking import Asked, AskedGold, open_local_asker
-from swarm.edge.paths import check_writable, get_paths
+from swarm.edge.asking import Asked, AskedGold
+from swarm.edge.paths import check_writable
 from swarm.edge.report import Json, RoundReport, to_json, unanswered_to_json
 
 REFUSED = "no answer is delivered"
 
 
-def ask_swarm(text: str, options: AskOptions, *, receipt: Path | None) -> Asked:
-    """Bring a local swarm up, ask it one question, and take it down.
+def ask_swarm(text: str, open_asker: OpenAsker, *, receipt: Path | None) -> Asked:
+    """Reach a swarm, ask it one question, and let go of it.
 
     Raises:
         StoreError: The receipt could not be kept where it is wanted; found out before anything is asked.
@@ -44,13 +44,13 @@ def ask_swarm(text: str, options: AskOptions, *, receipt: Path | None) -> Asked:
             raise StoreError(
                 exc.message, remedy="give --receipt a file in a place that can be written"
             ) from exc
-    return trio.run(_ask, text, options, receipt)
+    return trio.run(_ask, text, open_asker, receipt)
 
 
-async def _ask(text: str, options: AskOptions, receipt: Path | None) -> Asked:
+async def _ask(text: str, open_asker: OpenAsker, receipt: Path | None) -> Asked:
     line = ProgressLine()
     async with (
-        open_local_asker(options, paths=get_paths(), note=line.note, on_progress=line.on_progress) as asker,
+        open_asker(line) as asker,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(line.tick)

@@ -7,12 +7,12 @@ from typing import BinaryIO
 import trio
 
 from consensus.errors import ConfigError
+from swarm.cli.askers import OpenAsker
 from swarm.cli.delivery import Line, deliver, deliver_gold
 from swarm.cli.progress import ProgressLine
 from swarm.cli.sources import open_source
-from swarm.edge.ask_options import AskOptions, check_question_text
-from swarm.edge.asking import SwarmAsker, open_local_asker
-from swarm.edge.paths import get_paths
+from swarm.edge.ask_options import check_question_text
+from swarm.edge.asking import SwarmAsker
 
 LINE_BYTES_MAX = 65_536  # a question may have fewer
 
@@ -26,23 +26,21 @@ class LineOptions:
     as_json: bool
 
 
-def ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
+def ask_lines(file: str, open_asker: OpenAsker, how: LineOptions) -> int:
     """Ask every line of a file (stdin's for -); returns the exit code of the worst.
 
     Raises:
         ConfigError: The file cannot be read, or a line is no question; what came before is answered.
     """
-    return trio.run(_ask_lines, file, options, how)
+    return trio.run(_ask_lines, file, open_asker, how)
 
 
-async def _ask_lines(file: str, options: AskOptions, how: LineOptions) -> int:
+async def _ask_lines(file: str, open_asker: OpenAsker, how: LineOptions) -> int:
     line = ProgressLine()
     worst = None
     with open_source(file) as source:
         async with (
-            open_local_asker(
-                options, paths=get_paths(), note=line.note, on_progress=line.on_progress
-            ) as asker,
+            open_asker(line) as asker,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(line.tick)

@@ -19,7 +19,6 @@ from consensus.gold import GoldOpening, GoldQuestion, draw_gold, open_gold
 from consensus.hashing import tagged_hash
 from models.catalog import ensure_model, open_model
 from models.contract import Model
-from models.judges.strategy import parse_strategy
 from swarm.edge.ask_options import AskOptions, check_options, compute_seed
 from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
@@ -129,7 +128,7 @@ class SwarmAsker:
             self.options,
             network=self.swarm.network,
             asker=self.swarm.asker,
-            judge=parse_strategy(self.swarm.judge),
+            judge=self.swarm.get_strategy(),
             counter=self.counter,
             backing=self.past.backing,
             deadline_s=self._compute_deadline_s(wish),
@@ -189,7 +188,7 @@ class SwarmAsker:
         """Return how long a wish may take: what the swarm was opened with, or what fits its own length."""
         if self.pace.tokens_per_s is None:
             return self.pace.deadline_s
-        asked, judge = apply_wish(self.options, wish), parse_strategy(self.swarm.judge)
+        asked, judge = apply_wish(self.options, wish), self.swarm.get_strategy()
         return compute_deadline_s(asked, judge, tokens_per_s=self.pace.tokens_per_s)
 
 

@@ -20,7 +20,7 @@ from consensus.genesis import SEATS_MAX, SEATS_MIN, Member, Network, create_netw
 from consensus.hashing import tagged_hash
 from consensus.identity import KeyPair, PeerKey, Verifier
 from models.contract import ModelInfo
-from models.judges.strategy import LIKELIHOOD, JudgeStrategy, format_strategy
+from models.judges.strategy import LIKELIHOOD, JudgeStrategy, format_strategy, parse_strategy
 from swarm.core.node import NodeConfig
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
@@ -34,6 +34,7 @@ from swarm.edge.transport import WebSocketListener, dial, open_listener
 LOOPBACK = "127.0.0.1"
 MODEL_GRACE_MS = 1_500  # a peer that has all it needs seals at once; one that still must judge takes longer
 SCRIPTED_GRACE_MS = 1_000  # a seed's result must not depend on how busy the machine is
+PEERS_OWN = "each peer's own"
 LINK_TIMEOUT_S = 30.0  # loopback links come up in milliseconds; a machine may be busy
 
 
@@ -48,9 +49,9 @@ class LocalKeys:
 
 @dataclass(frozen=True, slots=True)
 class SwarmAccess:
-    """A swarm that is up: whom to ask and where, and how its peers judge.
+    """A swarm that is up: whom to ask and where, and how its peers judge (`PEERS_OWN` where each decides).
 
-    `pids` is empty where peers share this process.
+    `pids` is empty where peers share this process, or are none of its children.
     """
 
     network: Network
@@ -58,6 +59,10 @@ class SwarmAccess:
     urls: Mapping[PeerKey, str]
     pids: tuple[int, ...]
     judge: str
+
+    def get_strategy(self) -> JudgeStrategy:
+        """Return how its peers judge; where each decides, what most models can."""
+        return LIKELIHOOD if self.judge == PEERS_OWN else parse_strategy(self.judge)
 
 
 def create_local_keys(*, peers: int, seed: bytes) -> LocalKeys:

@@ -1,0 +1,233 @@
+"""A peer of a network, from its directory to its end: what `peerage peer run` runs.
+
+It takes no round that it cannot finish well: it starts by making sure that it is alone with its key, and
+stops by taking no further rounds, ending those that are open within bounds, and saying goodbye.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from consensus.decision import DecisionEngine
+from consensus.errors import ConfigError, StoreError
+from consensus.identity import KeyPair, Verifier
+from models.catalog import open_model
+from models.contract import Model
+from models.judges.strategy import JudgeStrategy, format_strategy
+from swarm.core.node import NodeConfig
+from swarm.edge.asking import get_wall_ms
+from swarm.edge.calibrations import resolve_calibrated
+from swarm.edge.event_log import EventLog
+from swarm.edge.events import Json
+from swarm.edge.limits import EdgeLimits
+from swarm.edge.local import create_timing
+from swarm.edge.model_host import ModelHost
+from swarm.edge.network_file import NetworkFile
+from swarm.edge.network_mesh import MemberLinks, open_member_links
+from swarm.edge.network_urls import parse_listen
+from swarm.edge.paths import DATA_DIR_VARIABLE
+from swarm.edge.peer_config import PeerConfig
+from swarm.edge.peer_directory import STORE_NAME, get_log_path
+from swarm.edge.runtime import Runtime
+from swarm.edge.store import Store, open_asyncio_loop, open_store
+from swarm.edge.tuning import tune_collector
+from swarm.gateway.limits import GatewayLimits
+from swarm.gateway.server import Server
+from swarm.peer.caps import Caps
+from swarm.peer.control import Order, serve_control
+from swarm.peer.metrics import make_health_app
+from swarm.peer.tally import Tally
+from swarm.peer.vitals import Vitals, get_memory_mb
+
+CHECK_S: Final = 1.0  # how often limits are looked at
+SHUTDOWN_S: Final = 10.0  # how long open rounds may go on when the peer is told to stop
+FAREWELL_S: Final = 2.0  # for what is queued on links
+
+
+@dataclass(slots=True, kw_only=True)
+class PeerService:
+    """A peer that runs. `stop` brings it down, first gently; `ended` says why it ended by itself."""
+
+    vitals: Vitals
+    runtime: Runtime
+    caps: Caps
+    stopped: trio.Event = field(default_factory=trio.Event)
+
+    def stop(self) -> None:
+        """Take no further rounds; those that are open have SHUTDOWN_S to end."""
+        self.vitals.is_stopping = True
+        self.stopped.set()
+
+    async def answer(self, order: Order) -> Mapping[str, Json]:
+        """Answer its owner.
+
+        Raises:
+            ConfigError: There is no such order.
+        """
+        match order.get("do"):
+            case "status":
+                pass
+            case "pause":
+                self.caps.owner_reason = order.get("reason") or "its owner paused it"
+                self.check_caps()
+            case "unpause":
+                self.caps.owner_reason = ""
+                self.check_caps()
+            case "stop":
+                self.stop()
+            case other:
+                raise ConfigError(f"got the order {other!r}, expected status, pause, unpause or stop")
+        return self.vitals.describe()
+
+    def check_caps(self) -> None:
+        """Pause or go on, as its limits say now."""
+        reason = self.caps.find_reason(now_s=trio.current_time(), memory_mb=get_memory_mb())
+        if self.vitals.is_stopping:
+            reason = "it is going down"
+        if bool(reason) != bool(self.vitals.pause_reason):
+            if reason:
+                self.runtime.pause(reason)
+            else:
+                self.runtime.unpause()
+        self.vitals.pause_reason = reason
+
+
+@asynccontextmanager
+async def open_peer(
+    directory: Path,
+    *,
+    config: PeerConfig,
+    file: NetworkFile,
+    signer: KeyPair,
+    note: Callable[[str], None],
+) -> AsyncIterator[PeerService]:
+    """Run a peer until the block is left. Its directory is locked by the caller.
+
+    Args:
+        directory: The peer's.
+        config: How it runs.
+        file: Its network.
+        signer: Its key.
+        note: Called with one line at each stage.
+
+    Raises:
+        ConfigError: An address is not to be had, or another machine runs with the same key.
+        ModelError: The model cannot be had, loaded, or judge as it should.
+        StoreError: The disk cannot be used, or failed while it ran.
+    """
+    tune_collector()
+    model = await trio.to_thread.run_sync(
+        lambda: open_model(config.model, progress=note, threads=config.threads or None)
+    )
+    judge = resolve_calibrated(config.judge, model.info())
+    async with open_asyncio_loop(), AsyncExitStack() as stack:
+        log = stack.enter_context(EventLog(get_log_path(directory), get_time_ms=get_wall_ms))
+        store = await open_store(directory / STORE_NAME)
+        stack.push_async_callback(store.aclose)
+        links = await stack.enter_async_context(
+            open_member_links(signer, file, config, limits=EdgeLimits(), note=note)
+        )
+        host = ModelHost(model)
+        runtime = _make_runtime(signer, file, model, judge, store=store, links=links, host=host, log=log)
+        vitals = Vitals(
+            config=config,
+            file=file,
+            key=signer.key,
+            directory=directory,
+            started_ms=get_wall_ms(),
+            tally=Tally(),
+            get_links=links.mesh.linked,
+            count_open=runtime.count_open_rounds,
+            url=links.url,
+            judge=format_strategy(judge),
+            model=model.info().name,
+        )
+        service = PeerService(vitals=vitals, runtime=runtime, caps=Caps(config))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        await nursery.start(host.run)
+        nursery.start_soon(_follow, log, service)
+        await nursery.start(serve_control, directory, service.answer)
+        await nursery.start(runtime.run)
+        nursery.start_soon(_watch_caps, service)
+        vitals.is_up = True
+        if config.metrics:
+            await _serve_health(nursery, service, config.metrics, note)
+        try:
+            yield service
+            await _wind_down(service, links)
+        finally:
+            log.append("node_stopped", peer=signer.key, fields=links.get_sent())
+            nursery.cancel_scope.cancel()
+
+
+def _make_runtime(
+    signer: KeyPair,
+    file: NetworkFile,
+    model: Model,
+    judge: JudgeStrategy,
+    *,
+    store: Store,
+    links: MemberLinks,
+    host: ModelHost,
+    log: EventLog,
+) -> Runtime:
+    config = NodeConfig(
+        network=file.network,
+        signer=signer,
+        verifier=Verifier(),
+        engine=DecisionEngine(),
+        timing=create_timing(model.info()),
+        info=model.info(),
+        judge=judge,
+    )
+    return Runtime(config=config, store=store, mesh=links.mesh, model=host, log=log)
+
+
+async def _follow(log: EventLog, service: PeerService) -> None:
+    """Count what happens, and end the peer where it can say nothing more.
+
+    Raises:
+        StoreError: Its disk failed.
+    """
+    async for event in log.subscribe():
+        service.vitals.tally.note(event)
+        if event.event == "round_opened":
+            service.caps.note_round(trio.current_time())
+            service.check_caps()
+        elif event.event == "node_halted":
+            raise StoreError(
+                f"the peer cannot keep what it signs any more ({event.fields['reason']}), so it says nothing",
+                remedy=f"free space on that disk or mend it, then start the peer again "
+                f"({DATA_DIR_VARIABLE} or --dir name another place)",
+            )
+
+
+async def _watch_caps(service: PeerService) -> None:
+    while True:
+        service.check_caps()
+        await trio.sleep(CHECK_S)
+
+
+async def _serve_health(
+    nursery: trio.Nursery, service: PeerService, where: str, note: Callable[[str], None]
+) -> None:
+    host, port = parse_listen(where)
+    server = Server(make_health_app(service.vitals), GatewayLimits(shutdown_s=0.0))
+    bound = await nursery.start(partial(server.run, host, port, stopped=trio.Event(), drain=lambda: None))
+    note(f"metrics and health at http://{host}:{bound}/metrics")
+
+
+async def _wind_down(service: PeerService, links: MemberLinks) -> None:
+    """Let open rounds end, then take leave; each within bounds."""
+    service.stop()
+    service.check_caps()
+    with trio.move_on_after(SHUTDOWN_S):
+        while service.runtime.count_open_rounds():
+            await trio.sleep(CHECK_S / 10)
+    with trio.move_on_after(FAREWELL_S):
+        await links.mesh.stop()
