@@ -22,7 +22,8 @@ from consensus.identity import KeyPair, NetworkId, PeerKey
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.link import Inbound
 from swarm.edge.mesh import Mesh
-from swarm.edge.transport import Carrier, WebSocketListener, dial, open_listener
+from swarm.edge.transport import Carrier
+from swarm.edge.websocket import WebSocketListener, dial, open_listener
 
 NETWORK = NetworkId(b"\x07" * 32)
 DEADLINE_S = 120.0

@@ -26,8 +26,8 @@ from swarm.edge.model_host import ModelHost
 from swarm.edge.process_swarm import ChildSpec, LineReader, decode_keys, encode_line
 from swarm.edge.runtime import Runtime
 from swarm.edge.store import open_asyncio_loop, open_store
-from swarm.edge.transport import open_listener
 from swarm.edge.tuning import tune_collector
+from swarm.edge.websocket import open_listener
 
 MODEL_THREADS = 1  # several busy processes share the machine's cores
 STOP_TIMEOUT_S = 3.0  # for the farewell; a model call of any length may be under way, and cannot be stopped

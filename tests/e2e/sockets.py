@@ -27,7 +27,7 @@ from swarm.edge.memory_store import MemoryStore
 from swarm.edge.mesh import Mesh
 from swarm.edge.model_calls import ModelCalls
 from swarm.edge.runtime import Runtime
-from swarm.edge.transport import open_listener
+from swarm.edge.websocket import open_listener
 from tests.e2e.processes import make_question
 
 SEED = b"5" * 32

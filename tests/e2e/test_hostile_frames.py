@@ -32,7 +32,8 @@ from swarm.edge.handshake import Handshaker
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.link import LinkDown
 from swarm.edge.report import RoundReport, create_report
-from swarm.edge.transport import dial, pack_messages
+from swarm.edge.transport import pack_messages
+from swarm.edge.websocket import dial
 from tests.e2e.processes import make_question, run_within
 from tests.e2e.sockets import STRANGER, SocketRun, open_sockets, send_all, wait_asked
 

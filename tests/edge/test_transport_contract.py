@@ -17,14 +17,8 @@ from hypothesis import strategies as st
 from consensus.errors import ConfigError, LimitExceeded, NetworkError, PeerError
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.memory_transport import MemoryNetwork, open_memory_pair
-from swarm.edge.transport import (
-    Carrier,
-    dial,
-    open_listener,
-    pack_messages,
-    serve,
-    unpack_messages,
-)
+from swarm.edge.transport import Carrier, pack_messages, unpack_messages
+from swarm.edge.websocket import dial, open_listener, serve
 
 LIMITS = EdgeLimits(frame_bytes_max=4096, handshake_timeout_s=2.0, close_timeout_s=0.3)
 DEADLINE_S = 20.0
@@ -312,7 +306,7 @@ def test_addresses_other_machines_reach_are_refused_unless_called_unsafe() -> No
 def test_unusable_url_is_a_config_error(url: str) -> None:
     async def body() -> None:
         async with trio.open_nursery() as nursery:
-            with pytest.raises(ConfigError, match=r"ws://HOST:PORT|no URL"):
+            with pytest.raises(ConfigError, match=r"HOST:PORT|no URL|no TLS"):
                 await dial(nursery, url, limits=LIMITS)
 
     run_trio(body)
