@@ -29,7 +29,7 @@ from swarm.edge.model_calls import ModelCalls
 from swarm.edge.runtime import Runtime
 from swarm.edge.shared_store import SharedStore
 from swarm.edge.store import open_store
-from swarm.edge.transport import WebSocketListener, dial, open_listener
+from swarm.edge.websocket import WebSocketListener, dial, open_listener
 
 LOOPBACK = "127.0.0.1"
 MODEL_GRACE_MS = 1_500  # a peer that has all it needs seals at once; one that still must judge takes longer

@@ -11,7 +11,7 @@ from swarm.edge.mesh import Mesh
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_urls import parse_listen
 from swarm.edge.peer_config import PeerConfig
-from swarm.edge.transport import dial, open_listener
+from swarm.edge.websocket import dial, open_listener
 
 
 @dataclass(frozen=True, slots=True)
