@@ -1,0 +1,70 @@
+"""A program on a terminal of its own, as whoever sits there sees and types."""
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+TIMEOUT_S = 30.0
+SETSID = ("setsid", "--ctty")  # hidden prompts go to the terminal of the session, not to stdin
+
+
+class Terminal:
+    """What a program printed, all of it, and how to answer it."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", descriptor: int) -> None:
+        self.process = process
+        self.text = ""
+        self._descriptor = descriptor
+        self._seen = 0
+
+    def expect(self, text: str) -> None:
+        """Read until the program has printed `text` after what was expected before."""
+        while text not in self.text[self._seen :]:
+            assert self._read(), f"ended before {text!r}: {self.text}"
+        self._seen = self.text.index(text, self._seen) + len(text)
+
+    def type(self, text: str) -> None:
+        """Type what is given, control characters too."""
+        os.write(self._descriptor, text.encode())
+
+    def finish(self) -> int:
+        """Read to the end; returns the exit code."""
+        while self._read():
+            pass
+        return self.process.wait(TIMEOUT_S)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._descriptor], [], [], TIMEOUT_S)
+        assert ready, f"silent for {TIMEOUT_S} s: {self.text}"
+        try:
+            data = os.read(self._descriptor, 4_096)
+        except OSError:  # Linux says EIO once nobody has the other end open
+            return False
+        self.text += data.decode()
+        return bool(data)
+
+
+@contextmanager
+def open_terminal(*args: str, env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+    """Run Python with `args` on a terminal; the process does not outlive the block."""
+    ours, theirs = os.openpty()
+    try:
+        process = subprocess.Popen(
+            [*SETSID, sys.executable, *args],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **(env or {})},
+        )
+    finally:
+        os.close(theirs)  # so that the end can be seen
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait(TIMEOUT_S)
+        os.close(ours)
