@@ -353,8 +353,7 @@ def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> li
     if draw_committee(config.network, question).get_seat(config.signer.key) is None:
         return []
     if state.pause_reason:
-        declined = Emit(round_id, "round_declined", (("reason", state.pause_reason),))
-        return [declined, *_refuse(question, sender, round_id, state.pause_reason)]
+        return [*_decline(state, round_id), *_refuse(question, sender, round_id, state.pause_reason)]
     try:
         standing = open_standing(ask.standing, header=question.header, network=config.network)
     except (PeerError, LimitExceeded) as exc:
@@ -378,6 +377,14 @@ def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> li
     state.asked[slot] = round_id
     state.known[round_id] = None
     return _open_round(state, seat, signed, slot, now_ms)
+
+
+def _decline(state: NodeState, round_id: bytes) -> list[Action]:
+    """Note, once, that a round is not taken."""
+    if round_id in state.declined:
+        return []
+    state.declined.append(round_id)
+    return [Emit(round_id, "round_declined", (("reason", state.pause_reason),))]
 
 
 def _refuse(question: Question, sender: PeerKey, round_id: bytes, reason: str) -> list[Action]:

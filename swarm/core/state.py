@@ -1,6 +1,8 @@
 """What a node is made of, what it knows, and what it waits for from its disk."""
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 from consensus.decision import DecisionEngine
 from consensus.desk import Timing
@@ -14,6 +16,9 @@ from swarm.core.archive import Archive
 from swarm.core.cancels import EarlyCancels
 from swarm.core.history import Ask, History
 from swarm.core.seat import Numbers, Seat
+
+DECLINED_MAX: Final = 256
+"""Rounds declined of late, each told of once: a question comes from every seat, again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,7 @@ class NodeState:
     cancelled: EarlyCancels = field(default_factory=EarlyCancels)
     is_halted: bool = False
     pause_reason: str = ""  # why no further rounds are taken; empty while they are
+    declined: deque[bytes] = field(default_factory=lambda: deque(maxlen=DECLINED_MAX))
 
 
 def load_receipt(state: NodeState, ticket: Ticket) -> list[Action]:

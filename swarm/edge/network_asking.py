@@ -28,6 +28,7 @@ from swarm.edge.paths import Paths
 LINK_S_MAX = 15.0  # within which a first member has to answer
 MORE_S_MAX = 2.0  # how long further ones are waited for
 POLL_S = 0.02
+REASONS_MAX = 3
 
 
 @asynccontextmanager
@@ -86,7 +87,7 @@ async def _wait_linked(mesh: Mesh, file: NetworkFile, *, on_progress: Callable[[
                 patience.deadline = min(patience.deadline, trio.current_time() + MORE_S_MAX)
             await trio.sleep(POLL_S)
     if not mesh.linked():
-        said = "; ".join(sorted(set(failures.values()))) or "no address is known"
+        said = "; ".join(sorted(set(failures.values()))[:REASONS_MAX]) or "no address is known"
         raise NetworkError(
             f"no member of {file.name!r} answered within {LINK_S_MAX:g} s ({said})",
             remedy="see that peers are up and the file holds addresses: peerage net show FILE",

@@ -34,7 +34,7 @@ from swarm.edge.paths import DATA_DIR_VARIABLE
 from swarm.edge.peer_config import PeerConfig
 from swarm.edge.peer_directory import STORE_NAME, get_log_path
 from swarm.edge.runtime import Runtime
-from swarm.edge.store import Store, open_asyncio_loop, open_store
+from swarm.edge.store import Store, open_store
 from swarm.edge.tuning import tune_collector
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.server import Server
@@ -108,6 +108,8 @@ async def open_peer(
 ) -> AsyncIterator[PeerService]:
     """Run a peer until the block is left. Its directory is locked by the caller.
 
+    Needs the loop of `open_asyncio_loop` around it.
+
     Args:
         directory: The peer's.
         config: How it runs.
@@ -125,7 +127,7 @@ async def open_peer(
         lambda: open_model(config.model, progress=note, threads=config.threads or None)
     )
     judge = resolve_calibrated(config.judge, model.info())
-    async with open_asyncio_loop(), AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         log = stack.enter_context(EventLog(get_log_path(directory), get_time_ms=get_wall_ms))
         store = await open_store(directory / STORE_NAME)
         stack.push_async_callback(store.aclose)

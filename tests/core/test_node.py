@@ -152,6 +152,7 @@ def test_a_paused_node_takes_no_further_rounds_and_goes_on_with_open_ones() -> N
     assert get_sent(declined, ASKER.key) == [
         RefusalMessage(compute_round_id(make_question(bench.network, counter=1).payload), b"its owner plays")
     ]
+    assert get_events(bench.ask(make_question(bench.network, counter=1))) == []  # said once
     relayed = bench.ask(make_question(bench.network, counter=2), sender=bench.others[0])
     assert get_sent(relayed) == []
     assert bench.put(CallFinished(2, get_call(opened).call_id, GENERATION))  # it seals its answer
