@@ -60,6 +60,7 @@ class PersistFailed:
     at_ms: int
     write_id: int
     reason: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

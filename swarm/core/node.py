@@ -56,7 +56,7 @@ from swarm.core.inputs import (
     Unpaused,
 )
 from swarm.core.receipts import answer_late_seat, hold_archive, make_chunk, on_receipt_request
-from swarm.core.records import QUESTION_KEY, STANDING_KEY, Record, Table
+from swarm.core.records import ASKER_PREFIX, QUESTION_KEY, STANDING_KEY, Record, Table
 from swarm.core.seat import Seat
 from swarm.core.state import (
     ArchiveTicket,
@@ -79,7 +79,6 @@ __all__ = [
 
 ROUNDS_OPEN_MAX = 32
 ROUNDS_KEPT_MAX = 64  # finished ones, whose certificates and receipts are at hand
-ASKER_PREFIX = b"asker/"
 QUESTION_RECORD_BYTES_MAX = QUESTION_BYTES_MAX + 1_024
 
 
@@ -117,10 +116,10 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
             return state, seat.run()
         case Persisted(_, write_id):
             return state, [action for seat in state.seats.values() for action in _confirm(seat, write_id)]
-        case PersistFailed(_, _, reason):
+        case PersistFailed(_, _, reason, remedy):
             # What is signed from now on might not be remembered after a crash: say nothing more.
             state.is_halted = True
-            return state, [Emit(None, "node_halted", (("reason", reason),))]
+            return state, [Emit(None, "node_halted", (("reason", reason), ("remedy", remedy)))]
         case CallFinished(at_ms, call_id, result):
             for seat in state.seats.values():
                 if call_id in seat.calls:

@@ -11,6 +11,8 @@ QUESTION_KEY = (
     b"question"  # the FACT that opens a round; with it and without a RECEIPT, a round is unfinished
 )
 
+ASKER_PREFIX = b"asker/"  # of the SIGNED keys, under the network's id, that hold which round a counter opened
+
 STANDING_KEY = b"standing"  # the FACT beside it: the bytes of the standing that the question builds on
 
 

@@ -122,7 +122,10 @@ _CORE: Final = (
         when="its disk failed; it signs and says nothing more",
         has_round=False,
         whose=Whose.WRITER,
-        fields=(_because("the disk's"),),
+        fields=(
+            _because("the disk's"),
+            FieldKind(name="remedy", type=FieldType.TEXT, meaning="what to do; empty where nothing helps"),
+        ),
     ),
     EventKind(
         name="node_paused",
@@ -313,6 +316,17 @@ _EDGE: Final = (
         has_round=False,
         whose=Whose.OTHER,
         fields=(_because("the rule"),),
+    ),
+    EventKind(
+        name="database_rolled_back",
+        when="its database was an older copy; it is silent in every round that this can concern",
+        has_round=False,
+        whose=Whose.WRITER,
+        fields=(
+            _count("lost", "rounds that the copy does not know of"),
+            _count("abandoned", "rounds that the copy holds open"),
+            FieldKind(name="remedy", type=FieldType.TEXT, meaning="what to do"),
+        ),
     ),
     EventKind(
         name="receipt_unreadable",

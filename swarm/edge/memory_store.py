@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from consensus.errors import StoreError
 from swarm.core.records import QUESTION_KEY, Record, Table
 from swarm.edge.store import check_records, contradiction
+from swarm.edge.store_recovery import Rollback
 
 Place = tuple[Table, bytes, bytes]
 
@@ -55,6 +56,11 @@ class MemoryStore:
         """Return the ids of the rounds that have a receipt, in the order of finishing."""
         self._check_open()
         return tuple(round_id for table, round_id, _ in self._records if table is Table.RECEIPT)
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """None: it starts empty and knows no older copy."""
+        return None
 
     async def aclose(self) -> None:
         """Refuse every later call; closing twice is allowed."""

@@ -50,6 +50,7 @@ from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
 from swarm.edge.mesh import Mesh
 from swarm.edge.model_calls import ModelCalls, judge_pairs
 from swarm.edge.store import RECORDS_MAX, Store
+from swarm.edge.store_recovery import ROLLBACK_REMEDY
 
 
 class Runtime:
@@ -87,6 +88,7 @@ class Runtime:
             StoreError: The disk could not be read.
         """
         records = await self._load()
+        self._report_rollback()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self._mesh.run)
@@ -114,6 +116,16 @@ class Runtime:
         for round_id in await self._store.unfinished_rounds():
             records += await self._store.load_round(round_id)
         return tuple(records)
+
+    def _report_rollback(self) -> None:
+        """Say that the database was an older copy; the store has seen to it that nothing is signed twice."""
+        found = self._store.rollback
+        if found is not None:
+            self._log.append(
+                "database_rolled_back",
+                peer=self._config.signer.key,
+                fields={"lost": found.lost, "abandoned": found.abandoned, "remedy": ROLLBACK_REMEDY},
+            )
 
     # -- the core ----------------------------------------------------------------------------------
 
@@ -190,7 +202,8 @@ class Runtime:
                     await self._store.write(records)
                 except StoreError as exc:
                     for write in batch:
-                        self._apply(PersistFailed(get_now_ms(), write.write_id, exc.message))
+                        failed = PersistFailed(get_now_ms(), write.write_id, exc.message, exc.remedy)
+                        self._apply(failed)
                     return
                 for write in batch:
                     self._apply(Persisted(get_now_ms(), write.write_id))

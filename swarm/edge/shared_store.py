@@ -13,6 +13,7 @@ import trio
 from consensus.errors import StoreError
 from swarm.core.records import Record
 from swarm.edge.store import RECORDS_MAX, Store
+from swarm.edge.store_recovery import Rollback
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +129,11 @@ class StorePart:
     async def receipts(self) -> tuple[bytes, ...]:
         """Return the ids of the rounds that have a receipt, in the order of finishing."""
         return self._strip(await self._shared.store.receipts())
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """What was found when the database turned out to be an older copy, all parts together."""
+        return self._shared.store.rollback
 
     async def aclose(self) -> None:
         """Nothing to let go of: the file belongs to whoever opened the shared store."""

@@ -11,9 +11,8 @@ The file is locked for this process: two nodes with one key are the straight way
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,6 +24,17 @@ import trio_asyncio
 from consensus.errors import StoreError
 from swarm.core.records import QUESTION_KEY, Record, Table
 from swarm.edge.paths import DATA_DIR_VARIABLE, create_private_file
+from swarm.edge.sign_mark import Opened, SignMark, get_mark_path, is_opening
+from swarm.edge.store_recovery import Rollback, compose_progress, prepare_mark, reconcile
+from swarm.edge.store_schema import (
+    check_integrity,
+    check_schema,
+    compute_seal,
+    damaged,
+    is_sealed,
+    migrate,
+    read_version,
+)
 
 BUSY_MS_MAX = 5_000  # how long opening waits for another process to let go of the file
 DATABASE_BYTES_MAX = 4 * 1024**3
@@ -54,64 +64,25 @@ class Store(Protocol):
     async def receipts(self) -> tuple[bytes, ...]:
         """Return the ids of the rounds that have a receipt, in the order of finishing."""
 
+    @property
+    def rollback(self) -> Rollback | None:
+        """What was found when the disk turned out to hold an older copy; None where it does not."""
+
     async def aclose(self) -> None:
         """Let go of the file; closing twice is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Migration:
-    name: str
-    statements: tuple[str, ...]
-
-
-_MIGRATIONS = (
-    _Migration(
-        "signed-fact-receipt",
-        (
-            "CREATE TABLE signed (round_id BLOB NOT NULL, slot BLOB NOT NULL, value BLOB NOT NULL,"
-            " ordinal INTEGER NOT NULL, PRIMARY KEY (round_id, slot))",
-            "CREATE TABLE fact (round_id BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
-            " ordinal INTEGER NOT NULL, PRIMARY KEY (round_id, key))",
-            "CREATE TABLE receipt (round_id BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL,"
-            " finished_order INTEGER NOT NULL)",
-            # The database itself refuses a second signature, whoever writes to it.
-            "CREATE TRIGGER signed_once BEFORE INSERT ON signed WHEN EXISTS (SELECT 1 FROM signed"
-            " WHERE round_id = NEW.round_id AND slot = NEW.slot AND value <> NEW.value)"
-            " BEGIN SELECT RAISE(ABORT, 'signed once'); END",
-            "CREATE TRIGGER signed_stays BEFORE UPDATE ON signed"
-            " BEGIN SELECT RAISE(ABORT, 'signed once'); END",
-            "CREATE TRIGGER receipt_once BEFORE INSERT ON receipt WHEN EXISTS (SELECT 1 FROM receipt"
-            " WHERE round_id = NEW.round_id AND value <> NEW.value)"
-            " BEGIN SELECT RAISE(ABORT, 'receipt once'); END",
-            # One name for all three, so that a write of any mixture is a single statement.
-            "CREATE VIEW record AS SELECT 1 AS kind, round_id, slot AS key, value, ordinal FROM signed"
-            " UNION ALL SELECT 2, round_id, key, value, ordinal FROM fact"
-            " UNION ALL SELECT 3, round_id, x'', value, finished_order FROM receipt",
-            "CREATE TRIGGER record_signed INSTEAD OF INSERT ON record WHEN NEW.kind = 1 BEGIN"
-            " INSERT INTO signed VALUES (NEW.round_id, NEW.key, NEW.value, NEW.ordinal)"
-            " ON CONFLICT (round_id, slot) DO NOTHING; END",
-            "CREATE TRIGGER record_fact INSTEAD OF INSERT ON record WHEN NEW.kind = 2 BEGIN"
-            " INSERT INTO fact VALUES (NEW.round_id, NEW.key, NEW.value, NEW.ordinal)"
-            " ON CONFLICT (round_id, key) DO UPDATE SET value = excluded.value; END",
-            "CREATE TRIGGER record_receipt INSTEAD OF INSERT ON record WHEN NEW.kind = 3 BEGIN"
-            " INSERT INTO receipt VALUES (NEW.round_id, NEW.value, NEW.ordinal)"
-            " ON CONFLICT (round_id) DO NOTHING; END",
-        ),
-    ),
-)
-
-_SELECT_ROUND = "SELECT kind, key, value FROM record WHERE round_id = ? ORDER BY ordinal"
+_SELECT_ROUND = "SELECT kind, key, value, seal FROM record WHERE round_id = ? ORDER BY ordinal"
 _SELECT_UNFINISHED = (
     "SELECT round_id FROM fact WHERE key = ?"
     " AND round_id NOT IN (SELECT round_id FROM receipt) ORDER BY ordinal"
 )
-_SELECT_ORDINAL_MAX = "SELECT coalesce(max(ordinal), 0) FROM record"
 
 
 @lru_cache(maxsize=64)
 def _compose_insert(count: int) -> str:
-    rows = ", ".join(["(?, ?, ?, ?, ?)"] * count)
-    return f"INSERT INTO record (kind, round_id, key, value, ordinal) VALUES {rows}"  # noqa: S608 (no data in it)
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * count)
+    return f"INSERT INTO record (kind, round_id, key, value, ordinal, seal) VALUES {rows}"  # noqa: S608 (no data)
 
 
 @asynccontextmanager
@@ -122,23 +93,39 @@ async def open_asyncio_loop() -> AsyncIterator[None]:
 
 
 class SqliteStore:
-    """A `Store` in one SQLite file; made by `open_store`."""
+    """A `Store` in one SQLite file, with a mark beside it; made by `open_store`."""
 
-    __slots__ = ("_closed", "_connection", "_lock", "_ordinal", "_path")
+    __slots__ = ("_closed", "_connection", "_lock", "_mark", "_ordinal", "_path", "_rollback")
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, ordinal: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: aiosqlite.Connection,
+        *,
+        mark: SignMark,
+        ordinal: int,
+        rollback: Rollback | None,
+    ) -> None:
         self._path = path
         self._connection = connection
+        self._mark = mark
         self._ordinal = ordinal
+        self._rollback = rollback
         self._lock = trio.Lock()
         self._closed = False
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """What was found when the database turned out to be an older copy; None where it was not."""
+        return self._rollback
 
     async def write(self, records: Sequence[Record]) -> None:
         """Keep all of `records`, or none; on disk on return. A cancelled call wrote all or nothing.
 
         Raises:
             StoreError: A slot was signed with another value, a round has another receipt, a limit is
-                exceeded, or the disk refuses; then nothing of `records` was written.
+                exceeded, or the disk refuses; then nothing of `records` was written. Or the mark beside the
+                database could not follow: then they are on disk, and the same write may be tried again.
         """
         check_records(records)
         async with self._lock:
@@ -146,21 +133,34 @@ class SqliteStore:
             if not records:
                 return
             values: list[bytes | int] = []
+            opened: list[Opened] = []
             for record in records:
                 self._ordinal += 1
                 values += (record.table, record.round_id, record.key, record.value, self._ordinal)
-            sql = _compose_insert(len(records))
+                values.append(compute_seal(record.table, record.round_id, record.key, record.value))
+                if is_opening(record):
+                    opened.append(Opened(self._ordinal, record))
+            values += compose_progress(self._ordinal)
+            sql = _compose_insert(len(records) + 1)
             try:
                 await _run_shielded(lambda: self._connection.execute_fetchall(sql, values))
             except sqlite3.IntegrityError as exc:
                 raise await self._explain(records) from exc
             except sqlite3.Error as exc:
                 raise translate_error(self._path, exc) from exc
+            await self._follow(opened)
+
+    async def _follow(self, opened: Sequence[Opened]) -> None:
+        """Have the mark follow the write that has just been made."""
+        if not opened and not self._mark.is_behind:
+            self._mark.note(self._ordinal, ())  # 16 bytes and no sync: a trip to a thread costs 30 times that
+            return
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._mark.note, self._ordinal, opened)
 
     async def load_round(self, round_id: bytes) -> tuple[Record, ...]:
         """Return a round's records in the order in which their keys were first written."""
-        rows = await self._select(_SELECT_ROUND, (round_id,))
-        return tuple(Record(Table(table), round_id, key, value) for table, key, value in rows)
+        return tuple(self._open_rows(round_id, await self._select(_SELECT_ROUND, (round_id,))))
 
     async def unfinished_rounds(self) -> tuple[bytes, ...]:
         """Return the rounds that have a question and no receipt, oldest first."""
@@ -179,6 +179,7 @@ class SqliteStore:
                 if not self._closed:
                     self._closed = True
                     await _run_shielded(self._connection.close)
+                    self._mark.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -195,12 +196,18 @@ class SqliteStore:
         except sqlite3.Error as exc:
             raise translate_error(self._path, exc) from exc
 
+    def _open_rows(self, round_id: bytes, rows: Iterable[sqlite3.Row]) -> Iterator[Record]:
+        for kind, key, value, seal in rows:
+            if not is_sealed(kind, round_id, key, value, seal):
+                raise damaged(self._path, f"a row of round {round_id.hex()} does not match its seal")
+            yield Record(Table(kind), round_id, key, value)
+
     async def _explain(self, records: Sequence[Record]) -> StoreError:
         """Name the record that contradicts another; the transaction has been rolled back."""
         earlier: dict[tuple[Table, bytes, bytes], bytes] = {}
         for round_id in dict.fromkeys(record.round_id for record in records):
-            for row in await self._select_locked(_SELECT_ROUND, (round_id,)):
-                earlier[Table(row[0]), round_id, row[1]] = row[2]
+            for held in self._open_rows(round_id, await self._select_locked(_SELECT_ROUND, (round_id,))):
+                earlier[held.table, round_id, held.key] = held.value
         for record in records:
             place = (record.table, record.round_id, record.key)
             if record.table is not Table.FACT and earlier.setdefault(place, record.value) != record.value:
@@ -230,13 +237,21 @@ async def open_store(
     async def body() -> SqliteStore:
         connection = await aiosqlite.connect(path, isolation_level=None)
         try:
-            await _configure(connection, busy_ms_max=busy_ms_max, pages_max=bytes_max // PAGE_BYTES)
-            await _migrate(path, connection)
-            rows = list(await connection.execute_fetchall(_SELECT_ORDINAL_MAX))
+            await _lock_file(connection, busy_ms_max=busy_ms_max)
+            version = await read_version(path, connection)
+            await _configure(connection, pages_max=bytes_max // PAGE_BYTES)
+            await check_integrity(path, connection)
+            prepare_mark(path, version)
+            await migrate(path, connection, version)
+            await check_schema(path, connection)
+            reconciled = await reconcile(path, connection)
+            mark = SignMark(get_mark_path(path))
         except BaseException:
             await connection.close()
             raise
-        return SqliteStore(path, connection, rows[0][0])
+        return SqliteStore(
+            path, connection, mark=mark, ordinal=reconciled.ordinal, rollback=reconciled.rollback
+        )
 
     try:
         return await _run_shielded(body)
@@ -277,7 +292,9 @@ def translate_error(path: Path, exc: sqlite3.Error) -> StoreError:
         )
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return StoreError(
-            f"{path} is not a usable database ({exc})", remedy=f"move that file away, or {elsewhere}"
+            f"{path} is not a usable database ({exc})",
+            remedy="put back an older copy of it and leave its mark as it is; where it never was a peer's,"
+            f" move that file away, or {elsewhere}",
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreError(
@@ -286,7 +303,15 @@ def translate_error(path: Path, exc: sqlite3.Error) -> StoreError:
         )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return StoreError(f"cannot write {path} ({exc})", remedy=f"make it writable, or {elsewhere}")
-    return StoreError(f"{path}: the database failed ({name or type(exc).__name__}: {exc})")
+    if name.startswith("SQLITE_IOERR"):
+        return StoreError(
+            f"the disk failed under {path} ({name}: {exc}); nothing of this write was acknowledged",
+            remedy=f"free space on that disk, see whether it is broken, or {elsewhere}",
+        )
+    return StoreError(
+        f"{path}: the database failed ({name or type(exc).__name__}: {exc})",
+        remedy=f"see whether that disk is broken, or {elsewhere}",
+    )
 
 
 async def _run_shielded(body: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -301,51 +326,20 @@ async def _run_shielded(body: Callable[[], Awaitable[ResultT]]) -> ResultT:
     raise AssertionError("a scope that nobody cancels was cancelled")
 
 
-async def _run_transaction(connection: aiosqlite.Connection, statements: Iterable[str]) -> None:
-    """Run schema changes, all or none; only while opening, where nothing else uses the connection."""
-    try:
-        await connection.execute("BEGIN IMMEDIATE")
-        for sql in statements:
-            await connection.execute(sql)
-        await connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            await connection.execute("ROLLBACK")
-        raise
-
-
-async def _configure(connection: aiosqlite.Connection, *, busy_ms_max: int, pages_max: int) -> None:
+async def _lock_file(connection: aiosqlite.Connection, *, busy_ms_max: int) -> None:
     for pragma in (
         f"busy_timeout = {busy_ms_max:d}",
         "locking_mode = EXCLUSIVE",  # before WAL is entered, so that no shared-memory file is needed
+        "cell_size_check = ON",  # a damaged page is found where it is read
+    ):
+        await connection.execute_fetchall(f"PRAGMA {pragma}")
+
+
+async def _configure(connection: aiosqlite.Connection, *, pages_max: int) -> None:
+    for pragma in (
         f"page_size = {PAGE_BYTES:d}",
         "journal_mode = WAL",
         "synchronous = FULL",
         f"max_page_count = {pages_max:d}",
     ):
         await connection.execute_fetchall(f"PRAGMA {pragma}")
-
-
-async def _migrate(path: Path, connection: aiosqlite.Connection) -> None:
-    """Bring the schema up to date, each migration in a transaction of its own."""
-    tables = [
-        row[0] for row in await connection.execute_fetchall("SELECT name FROM sqlite_master ORDER BY name")
-    ]
-    if not tables:
-        create = "CREATE TABLE meta (version INTEGER PRIMARY KEY, name TEXT NOT NULL)"
-        await _run_transaction(connection, [create])
-    elif "meta" not in tables:
-        raise StoreError(
-            f"{path} is a database of another program (it holds {tables[0]!r} and no 'meta')",
-            remedy=f"move that file away, or set {DATA_DIR_VARIABLE} to another directory",
-        )
-    applied = [row[0] for row in await connection.execute_fetchall("SELECT name FROM meta ORDER BY version")]
-    known = [migration.name for migration in _MIGRATIONS]
-    if applied != known[: len(applied)]:
-        raise StoreError(
-            f"{path} has schema {applied}, this version knows {known}",
-            remedy="run the newer peerage that made it, or set PEERAGE_DATA_DIR to another directory",
-        )
-    for version, migration in enumerate(_MIGRATIONS[len(applied) :], start=len(applied) + 1):
-        note = f"INSERT INTO meta (version, name) VALUES ({version:d}, '{migration.name}')"  # noqa: S608 (ours)
-        await _run_transaction(connection, [*migration.statements, note])
