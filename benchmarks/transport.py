@@ -73,6 +73,7 @@ class _CountedCarrier:
         self._counter = counter
         self.aclose = inner.aclose
         self.binding = inner.binding
+        self.note_authenticated = inner.note_authenticated
 
     async def send(self, frame: bytes) -> None:
         self._counter.frames += 1

@@ -117,7 +117,7 @@ class Handshaker:
             binding: Channel binding as this end saw it; empty on a channel without one.
 
         Returns:
-            The other end.
+            The other end; the carrier has been told that it is no stranger any more.
 
         Raises:
             NetworkError: Refused (step 2), closed by the other side, or the deadline passed.
@@ -163,6 +163,7 @@ class Handshaker:
         else:
             await self._recv_proof(carrier, other, _transcript(ROLE_INITIATOR, other, own, binding))
             await self._send_proof(carrier, _transcript(role, other, own, binding))
+        carrier.note_authenticated()
         return Authenticated(PeerKey(other.key), version)
 
     async def _send_proof(self, carrier: Carrier, transcript: bytes) -> None:

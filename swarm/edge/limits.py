@@ -67,7 +67,7 @@ class EdgeLimits:
         messages_per_frame_max: Messages coalesced into one frame.
         in_queue_frames_max: Frames a carrier buffers before it stops reading its socket.
         handshake_timeout_s: From an open byte link to an authenticated one, seconds; the same again
-            bounds the connect and the WebSocket upgrade before it.
+            bounds the connect, TLS and the WebSocket upgrade before it, together.
         close_timeout_s: Farewell of a closing link, seconds; then the socket is closed without one.
         keepalive_s: A link that sent nothing for so long sends an empty frame, seconds.
         idle_timeout_s: A link on which nothing arrives for so long is dead, seconds.
@@ -77,6 +77,13 @@ class EdgeLimits:
         links_inbound_max: Links accepted from others.
         links_client_max: Of those, links of keys that are not members.
         unauthenticated_max: Accepted connections that have not authenticated yet.
+        prefix_unauthenticated_max: Of those, connections from one network (`swarm.edge.admission`): a
+            handshake takes milliseconds, so honest peers behind one address rarely meet at the door,
+            and whoever is turned away dials again.
+        prefix_connections_max: Connections from one network, authenticated or not: a laboratory's 31
+            peers behind one address all find room, and one network is a quarter of the inbound links.
+        is_loopback_exempt: Whether the two `prefix_*` limits spare this machine itself, on which whole
+            swarms are run; the totals never do.
         dials_concurrent_max: Dials under way at one time.
         bad_messages_max: Bad messages one key may send in `ban_s`; one more bans the key.
         ban_s: How long a banned key is refused, seconds.
@@ -99,6 +106,9 @@ class EdgeLimits:
     links_inbound_max: int = 128
     links_client_max: int = 64
     unauthenticated_max: int = 64
+    prefix_unauthenticated_max: int = 4
+    prefix_connections_max: int = 32
+    is_loopback_exempt: bool = True
     dials_concurrent_max: int = 8
     bad_messages_max: int = 20
     ban_s: float = 600.0

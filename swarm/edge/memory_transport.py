@@ -51,6 +51,9 @@ class MemoryCarrier:
             raise NetworkError(f"got a frame of {len(frame)} bytes, expected at most {self._frame_bytes_max}")
         return frame
 
+    def note_authenticated(self) -> None:
+        """See `Carrier.note_authenticated`; a memory link comes from this process, which is no stranger."""
+
     async def aclose(self) -> None:
         """Close this end; see `Carrier.aclose`."""
         self.cut()

@@ -2,7 +2,8 @@
 
 A carrier moves whole frames and knows nothing of keys or messages. A frame is a msgpack array of
 binary messages, so that everything queued for a peer travels in one WebSocket message. Carriers are in
-`swarm.edge.websocket` and `swarm.edge.memory_transport`.
+`swarm.edge.websocket` (plain and TLS) and `swarm.edge.memory_transport`; another network stack becomes
+one by meeting these protocols (docs/adr/0027-tls-and-carriers.md).
 """
 
 from collections.abc import Awaitable, Callable
@@ -40,6 +41,9 @@ class Carrier(Protocol):
             NetworkError: The link is closed, by either side, or the frame was too long.
             PeerError: The frame was not binary; the link is still usable.
         """
+
+    def note_authenticated(self) -> None:
+        """Learn that the other end has proven its key: limits for strangers no longer apply to it."""
 
     async def aclose(self) -> None:
         """Close the link, within `EdgeLimits.close_timeout_s`; at once if cancelled. May be repeated."""

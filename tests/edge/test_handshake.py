@@ -188,6 +188,7 @@ async def record(inner: Carrier, sent: list[bytes]) -> Carrier:
     class Recorder:
         aclose = inner.aclose
         binding = inner.binding
+        note_authenticated = inner.note_authenticated
         recv = inner.recv
 
         async def send(self, frame: bytes) -> None:
