@@ -11,6 +11,7 @@ from swarm.edge.mesh import Mesh
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_urls import parse_listen
 from swarm.edge.peer_config import PeerConfig
+from swarm.edge.tls import TlsIdentity
 from swarm.edge.websocket import dial, open_listener
 
 
@@ -50,7 +51,7 @@ async def open_member_links(
     listener = None
     if config.listen:
         host, port = parse_listen(config.listen)
-        listener = await open_listener(host, port, limits=limits)
+        listener = await open_listener(host, port, limits=limits, tls=TlsIdentity.create())
         note(f"listening at {listener.url}")
     members = {key: file.addresses.get(key) for key in file.network.keys}
     if config.is_outbound_only:

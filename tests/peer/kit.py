@@ -69,7 +69,7 @@ def find_free_ports(count: int) -> list[int]:
             one.close()
 
 
-def make_place(directory: Path, index: int, *, port: int | None, scheme: str = "ws") -> Place:
+def make_place(directory: Path, index: int, *, port: int | None, scheme: str = "wss") -> Place:
     """Make a peer; without a port it only dials out."""
     signer = KeyPair(bytes([index + 1]) * 32)
     config = PeerConfig(label=f"peer-{index}", model=SCRIPTED, listen="", metrics="")
