@@ -121,13 +121,13 @@ def make_client_context() -> ssl.SSLContext:
     return context
 
 
-async def connect_socket(url: str) -> trio.SocketStream:
-    return await trio.open_tcp_stream(LOOPBACK, parse_url(url).port)
+async def connect_socket(url: str, source: str = LOOPBACK) -> trio.SocketStream:
+    return await trio.open_tcp_stream(LOOPBACK, parse_url(url).port, local_address=source)
 
 
-async def connect_raw(url: str) -> trio.abc.Stream:
+async def connect_raw(url: str, source: str = LOOPBACK) -> trio.abc.Stream:
     """Return a stream to what is at `url`, under TLS if it says so, with no WebSocket yet."""
-    socket = await connect_socket(url)
+    socket = await connect_socket(url, source)
     if not parse_url(url).is_secure:
         return socket
     stream = trio.SSLStream(socket, make_client_context(), https_compatible=True)
@@ -135,9 +135,9 @@ async def connect_raw(url: str) -> trio.abc.Stream:
     return stream
 
 
-async def upgrade_raw(url: str) -> trio.abc.Stream:
+async def upgrade_raw(url: str, source: str = LOOPBACK) -> trio.abc.Stream:
     """Return a stream whose WebSocket upgrade is done, for sending what no library would."""
-    stream = await connect_raw(url)
+    stream = await connect_raw(url, source)
     await stream.send_all(UPGRADE + b"\r\n")
     assert bytes(await stream.receive_some()).startswith(b"HTTP/1.1 101")
     return stream
