@@ -81,6 +81,54 @@ class LogTail:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return False
 
+    def is_replaced(self) -> bool:
+        """Say whether what stands at the path is no longer what is read: the log was rotated or cut off.
+
+        Raises:
+            StoreError: The file cannot be examined.
+        """
+        try:
+            mine = os.fstat(self._descriptor)
+            there = self.path.stat()
+        except FileNotFoundError:
+            return False  # moved away; the next one is yet to come
+        except OSError as exc:
+            raise _unreadable(self.path, exc) from exc
+        return not os.path.samestat(mine, there) or mine.st_size < self._offset
+
+    def skim(self, wanted: re.Pattern[bytes], *, keep_bytes: int) -> Iterator[LogLine]:
+        """Yield lines that hold `wanted`, of all but about the last `keep_bytes`; `read` goes on from there.
+
+        The others are counted and not decoded, so that a long log opens in a fraction of the time; damage in
+        them is not found.
+
+        Args:
+            wanted: What to look for in the bytes of a line.
+            keep_bytes: How much is left for `read`, at least.
+
+        Raises:
+            StoreError: The file cannot be read.
+        """
+        assert self._offset == 0, "a log is skimmed before it is read"
+        try:
+            end = os.fstat(self._descriptor).st_size - keep_bytes
+        except OSError as exc:
+            raise _unreadable(self.path, exc) from exc
+        while self._offset + CHUNK_BYTES <= end and (chunk := self._read_chunk(self._offset)):
+            whole = chunk.rfind(b"\n") + 1
+            if not whole:
+                return  # a line longer than a chunk: `read` knows what to do with it
+            place = 0
+            for match in wanted.finditer(chunk, 0, whole):
+                if match.start() < place:
+                    continue  # found twice in a line
+                start = chunk.rfind(b"\n", 0, match.start()) + 1
+                self._number += chunk.count(b"\n", place, start)
+                place = chunk.find(b"\n", match.start()) + 1
+                yield self._decode(chunk[start : place - 1])
+            self._number += chunk.count(b"\n", place, whole)
+            self._offset += whole
+
     def read(self) -> Iterator[LogLine]:
         """Yield the lines that have become whole since the last time.
 

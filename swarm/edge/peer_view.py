@@ -102,6 +102,7 @@ class PeerView:
         """
         minute = now_ms // MINUTE_MS
         state = self._state
+        links, under_way = tuple(self._links.values()), tuple(reversed(self._under_way.values()))
         if not is_written and state is not NodeState.STOPPED:
             state = NodeState.GONE
         elif is_written and state is NodeState.UNKNOWN:
@@ -113,8 +114,11 @@ class PeerView:
             started_ms=self._started_ms,
             last_ms=self._last_ms,
             now_ms=now_ms,
-            links=tuple(self._links.values()),
-            rounds=(*reversed(self._under_way.values()), *reversed(self._finished.values())),
+            links=links if is_written else tuple(map(self._end_link, links)),
+            rounds=(
+                *(under_way if is_written else map(self._interrupt, under_way)),
+                *reversed(self._finished.values()),
+            ),
             penalties=tuple(reversed(self._penalties.values())),
             faults=tuple(reversed(self._faults)),
             rounds_last_hour=sum(
@@ -126,6 +130,16 @@ class PeerView:
             faults_seen=self._totals["faults"],
             events_lost=self._totals["lost_events"],
         )
+
+    def _end_link(self, row: LinkRow) -> LinkRow:
+        """Return a link as it is where the process that had it runs no more."""
+        if row.state is not LinkState.UP:
+            return row
+        at_ms = row.since_ms if self._last_ms is None else self._last_ms
+        return replace(row, state=LinkState.DOWN, since_ms=at_ms, reason="this peer does not run")
+
+    def _interrupt(self, row: RoundRow) -> RoundRow:
+        return replace(row, status=STATUS_INTERRUPTED, finished_ms=self._last_ms)
 
     # -- the peer itself ---------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from swarm.edge.events import GAP_EVENT
 
+REMEDY_CHARS_MAX: Final = 56  # so that it stands whole on a screen of 80 columns
+
 
 class Severity(Enum):
     """How bad a fault is, in words that are shown."""
@@ -36,12 +38,12 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     "node_halted": FaultKind(
         Severity.ERROR,
         "its disk failed; it signs and says nothing more",
-        "free space on its disk or mend it, then start the peer again",
+        "free space on its disk or mend it, then start it again",
     ),
     "receipt_damaged": FaultKind(
         Severity.ERROR,
         "a receipt on its disk does not hold",
-        "check that disk; the other peers of the round hold the same receipt",
+        "check its disk; other peers hold the same receipt",
     ),
     "receipt_unreadable": FaultKind(
         Severity.ERROR,
@@ -52,12 +54,12 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         Severity.WARNING,
         "a seat signed two statements that exclude each other",
         "nothing to do: the evidence is kept",
-        remedy_own="the seat is this peer's own: its key runs twice; stop the other one",
+        remedy_own="it is its own seat: its key runs twice, stop the other",
     ),
     "call_failed": FaultKind(
         Severity.WARNING,
         "its model could not be asked, or did not answer",
-        "check its model and the memory that is free: peerage models info",
+        "check its model and free memory: peerage models info",
     ),
     "round_halted": FaultKind(
         Severity.WARNING,
@@ -67,12 +69,12 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     "asker_equivocated": FaultKind(
         Severity.WARNING,
         "an asker signed two questions under one counter",
-        "nothing to do here: the second was refused; the asker's key runs twice",
+        "nothing: it was refused, and the asker's key runs twice",
     ),
     "standing_refused": FaultKind(
         Severity.WARNING,
         "a question builds on weights that do not follow from the round it names",
-        "nothing to do here: the asker has to name another round",
+        "nothing here: the asker has to name another round",
     ),
     GAP_EVENT: FaultKind(
         Severity.WARNING,

@@ -7,8 +7,8 @@ from typing import Final
 from swarm.edge.peer_view_faults import Severity
 
 STATUS_UNDER_WAY: Final = "under way"
-STATUS_HALTED: Final = "left without a result"
-STATUS_INTERRUPTED: Final = "interrupted by a restart"
+STATUS_HALTED: Final = "no result"
+STATUS_INTERRUPTED: Final = "interrupted"
 
 
 class NodeState(Enum):
@@ -66,7 +66,7 @@ class RoundRow:
     Attributes:
         round_id: Which round.
         peer: Whose part, by public key.
-        status: As certified, or `under way`, `left without a result`, `interrupted by a restart`.
+        status: As certified, or `under way`, `no result` where it left, `interrupted` by a restart.
         opened_ms: When it took the question.
         finished_ms: When it was through with it; None while it is under way.
         seat: Its own.

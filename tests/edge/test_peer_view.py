@@ -17,7 +17,7 @@ from swarm.edge.peer_view import (
     UNDER_WAY_MAX,
     PeerView,
 )
-from swarm.edge.peer_view_faults import FAULTS, Severity
+from swarm.edge.peer_view_faults import FAULTS, REMEDY_CHARS_MAX, Severity
 from swarm.edge.peer_view_rows import LinkState, NodeState, Own, Snapshot
 from tests.edge.peer_events import ANA, BEN, ME, NOW_MS, Script, make_round_id
 
@@ -42,6 +42,11 @@ def start() -> Script:
 def test_every_event_that_means_something_is_one_that_is_written() -> None:
     assert set(FAULTS) | set(LASTING) <= set(EVENTS)
     assert all(kind.words and kind.remedy for kind in FAULTS.values())
+
+
+def test_remedies_fit_on_a_small_screen() -> None:
+    for kind in FAULTS.values():
+        assert max(len(kind.remedy), len(kind.remedy_own)) <= REMEDY_CHARS_MAX, kind
 
 
 def test_an_empty_log_says_that_nothing_is_known() -> None:
@@ -71,6 +76,22 @@ def test_a_peer_that_died_is_not_taken_for_one_that_stopped() -> None:
     assert show(script, is_written=False).state is NodeState.STOPPED
 
 
+def test_a_peer_that_does_not_run_has_neither_links_nor_rounds() -> None:
+    script = start()
+    script.say("link_opened", peer=ANA)
+    script.open_round(ROUND)
+    script.wait(2_000)
+    script.say("pairs_judged", round_id=ROUND)
+    script.wait(5_000)
+    shown = show(script, is_written=False)
+    assert [(link.state, link.since_ms) for link in shown.links] == [(LinkState.DOWN, NOW_MS + 2_000)]
+    assert [(row.status, row.compute_took_ms(shown.now_ms)) for row in shown.rounds] == [
+        ("interrupted", 2_000)
+    ]
+    assert (shown.links_up, shown.rounds_under_way) == (0, 0)
+    assert (show(script).links_up, show(script).rounds_under_way) == (1, 1)
+
+
 def test_a_halted_peer_says_why_and_what_to_do_and_a_pause_does_not_hide_it() -> None:
     script = start()
     script.say("node_halted", reason="disk is full")
@@ -79,7 +100,7 @@ def test_a_halted_peer_says_why_and_what_to_do_and_a_pause_does_not_hide_it() ->
     assert (shown.state, shown.reason) == (NodeState.HALTED, "disk is full")
     (fault,) = shown.faults
     assert (fault.severity, fault.reason) == (Severity.ERROR, "disk is full")
-    assert "start the peer again" in fault.remedy
+    assert "start it again" in fault.remedy
     script.say("node_started", rounds=0)
     assert (show(script).state, show(script).reason) == (NodeState.RUNNING, "")
 
@@ -129,7 +150,7 @@ def test_a_restart_takes_links_down_and_interrupts_rounds_but_those_resumed() ->
     assert [(link.state, link.times_lost) for link in shown.links] == [(LinkState.DOWN, 0)]
     assert [(row.round_id, row.status) for row in shown.rounds] == [
         (other, "under way"),
-        (ROUND, "interrupted by a restart"),
+        (ROUND, "interrupted"),
     ]
     assert (shown.rounds[0].seat, shown.rounds[0].compute_took_ms(script.t_ms)) == (3, 9_000)
     assert shown.started_ms == NOW_MS + 9_000
@@ -208,7 +229,7 @@ def test_a_round_left_without_a_result_is_a_fault_too() -> None:
     script.open_round(ROUND)
     script.say("round_halted", round_id=ROUND, reason="too late")
     shown = show(script)
-    assert shown.rounds[0].status == "left without a result"
+    assert shown.rounds[0].status == "no result"
     assert [(fault.severity, fault.reason) for fault in shown.faults] == [(Severity.WARNING, "too late")]
     assert shown.rounds_seen == 0
 
