@@ -29,6 +29,7 @@ COMMANDS = {
     "receipt": LazyCommand("swarm.cli.receipt", "receipt", "Read a receipt."),
     "serve": LazyCommand("swarm.cli.serve", "serve", "Serve a swarm to clients of OpenAI's interface."),
     "testnet": LazyCommand("swarm.cli.testnet", "testnet", "Experiments with a hostile network, repeatable."),
+    "top": LazyCommand("swarm.cli.top", "top", "Watch a peer live: links, rounds, faults."),
     "verify": LazyCommand("swarm.cli.verify", "verify", "Verify a receipt offline."),
 }
 

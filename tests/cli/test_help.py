@@ -40,11 +40,12 @@ COMMANDS = (
     ("testnet", "shrink"),
     ("testnet", "up"),
     ("testnet", "votes"),
+    ("top",),
     ("verify",),
 )
 HEAVY = (
     *("torch", "transformers", "trio", "numpy", "networkx", "aiosqlite", "gguf", "accelerate"),
-    *("starlette", "hypercorn", "anyio", "prometheus_client", "openai"),
+    *("starlette", "hypercorn", "anyio", "prometheus_client", "openai", "textual"),
 )
 HELP_CPU_S_MAX = 0.2
 TRIES = 3
