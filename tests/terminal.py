@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TIMEOUT_S = 30.0
+PRESS_AGAIN_S = 0.5
+PRESSES_MAX = 20
 SETSID = ("setsid", "--ctty")  # hidden prompts go to the terminal of the session, not to stdin
 
 
@@ -31,15 +33,29 @@ class Terminal:
         """Type what is given, control characters too."""
         os.write(self._descriptor, text.encode())
 
+    def interrupt(self) -> int:
+        """Press Ctrl-C until it is heard; returns the exit code.
+
+        Python misses one that comes between its last look at signals and its waiting for a key.
+        """
+        for _ in range(PRESSES_MAX):
+            self.type("\x03")
+            while self._is_ready(PRESS_AGAIN_S):
+                if not self._read():
+                    return self.process.wait(TIMEOUT_S)
+        raise AssertionError(f"did not hear Ctrl-C: {self.text}")
+
     def finish(self) -> int:
         """Read to the end; returns the exit code."""
         while self._read():
             pass
         return self.process.wait(TIMEOUT_S)
 
+    def _is_ready(self, timeout_s: float) -> bool:
+        return bool(select.select([self._descriptor], [], [], timeout_s)[0])
+
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._descriptor], [], [], TIMEOUT_S)
-        assert ready, f"silent for {TIMEOUT_S} s: {self.text}"
+        assert self._is_ready(TIMEOUT_S), f"silent for {TIMEOUT_S} s: {self.text}"
         try:
             data = os.read(self._descriptor, 4_096)
         except OSError:  # Linux says EIO once nobody has the other end open

@@ -22,6 +22,7 @@ from swarm.edge.paths import FILE_MODE, ensure_directory
 
 LOCK_NAME: Final = "lock"
 HOLDER_BYTES_MAX: Final = 1_024
+TRIES_MAX: Final = 8
 BUSY: Final = (errno.EWOULDBLOCK, errno.EACCES)
 
 
@@ -46,12 +47,8 @@ def hold_directory(directory: Path) -> Iterator[None]:
     """
     ensure_directory(directory)
     path = directory / LOCK_NAME
+    descriptor = _take(path)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
-    except OSError as exc:
-        raise _unlockable(path, exc) from exc
-    try:
-        _lock(descriptor, path)
         try:
             _write_holder(descriptor, path)
             yield
@@ -60,6 +57,31 @@ def hold_directory(directory: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def _take(path: Path) -> int:
+    """Open and lock the file that is at `path`, which its last holder may be taking away."""
+    for _ in range(TRIES_MAX):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+        except OSError as exc:
+            raise _unlockable(path, exc) from exc
+        try:
+            _lock(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if _is_at(path, descriptor):
+            return descriptor
+        os.close(descriptor)
+    raise _held(path.parent, None)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int, path: Path) -> None:

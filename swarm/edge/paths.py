@@ -191,7 +191,7 @@ def write_private_file(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-        except OSError:
+        except BaseException:  # Ctrl-C too
             partial.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)

@@ -131,6 +131,27 @@ def test_words_that_name_nobody_do_not_hide_the_lock(tmp_path: Path, words: byte
             pytest.fail("held by two")
 
 
+def test_a_lock_that_was_taken_away_is_not_the_directory_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+    opened: list[int] = []
+
+    def open_late(path: Path, *args: int) -> int:
+        descriptor = real(path, *args)
+        if not opened:  # its holder takes the file away between our opening and our locking it
+            path.unlink()
+        opened.append(descriptor)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_late)
+    with hold_directory(tmp_path):
+        monkeypatch.undo()
+        assert len(opened) == 2
+        with pytest.raises(ConfigError, match="in use by process"), hold_directory(tmp_path):
+            pytest.fail("held by two")
+
+
 def test_another_host_is_sent_to(tmp_path: Path) -> None:
     with hold_directory(tmp_path):
         words = {"pid": 7, "host": "elsewhere", "since": "2026-11-02T03:04:05+00:00"}
