@@ -25,6 +25,8 @@ COMMANDS = {
     "logs": LazyCommand("swarm.cli.logs", "logs", "Show what happened, from the event logs."),
     "keys": LazyCommand("swarm.cli.keys", "keys", "Make, list and revoke API keys for `peerage serve`."),
     "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
+    "peer": LazyCommand("swarm.cli.peer", "peer", "A peer of a private network, on this machine."),
+    "net": LazyCommand("swarm.cli.net", "net", "Private networks: make one, join one, show one."),
     "rank": LazyCommand("swarm.cli.rank", "rank", "Rank items by pairwise comparisons."),
     "receipt": LazyCommand("swarm.cli.receipt", "receipt", "Read a receipt."),
     "serve": LazyCommand("swarm.cli.serve", "serve", "Serve a swarm to clients of OpenAI's interface."),

@@ -23,6 +23,8 @@ COMMANDS = (
     ("models", "info"),
     ("models", "list"),
     ("models", "pull"),
+    ("peer",),
+    ("peer", "init"),
     ("receipt",),
     ("receipt", "show"),
     ("rank",),
