@@ -16,13 +16,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-deps check bench nightly clean
+.PHONY: help demo demo-net test test-deps check bench nightly clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## A local swarm answers two questions with a real model and verifies its receipt
 	$(BIN)/peerage demo
+
+demo-net: $(STAMP) ## Nine peers over TLS, each with a process of its own; asked, verified, one killed and back
+	$(BIN)/peerage net demo
 
 test: check ## Everything that must hold before a change is merged: check, then all tests, slow ones included
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)

@@ -133,6 +133,21 @@ def show(file: Path, as_json: bool) -> None:
     _show(read_network_file(file), file, as_json=as_json)
 
 
+@net.command()
+@click.option("--model", default="scripted", show_default=True, help="What the peers answer with.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Make the peers' directories there, and keep them."
+)
+def demo(model: str, keep: Path | None) -> int:
+    """Show a private network at work: nine peers over TLS on this machine, asked by a stranger.
+
+    One joins late, two only dial out, one is killed and comes back; every receipt is verified.
+    """
+    from swarm.cli.net_demo import show_net_demo
+
+    return show_net_demo(model=model, keep=keep)
+
+
 def _read_member(text: str) -> "tuple[Member, str]":
     """Return a member and where it is, empty where nobody says."""
     from consensus.genesis import Member

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from consensus.errors import ConfigError, LimitExceeded, PeerError
-from consensus.genesis import GENESIS_BYTES_MAX, Network, open_network
+from consensus.genesis import Network, open_network
 from consensus.history import verify_succession
 from consensus.receipt import RECEIPT_BYTES_MAX
 from consensus.verify import CheckOutcome, Verdict, VerifiedRound, verify_receipt
 from swarm.cli.exits import Exit
 from swarm.cli.render import clean_terminal, render_banner, render_checks, render_history, render_verdict
+from swarm.edge.network_file import FILE_BYTES_MAX, decode_network_file
 from swarm.edge.paths import get_paths
 from swarm.edge.report import create_report
 
@@ -35,7 +36,10 @@ class Chain:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--trust", help="A genesis file, or the id (or its beginning) of a network this machine knows.")
+@click.option(
+    "--trust",
+    help="A network's file or genesis, or the id (or its beginning) of a network this machine knows.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(files: tuple[str, ...], trust: str | None, as_json: bool) -> int:
     """Verify the receipt FILE (- for stdin), step by step.
@@ -189,7 +193,11 @@ def _is_file(text: str) -> bool:
 
 
 def _read_genesis(file: str) -> Network:
+    """Read a genesis, by itself or in the file that `peerage net create` makes."""
+    data = read_bounded(file, FILE_BYTES_MAX)
+    if data.startswith(b"{"):  # a genesis begins with a byte that no JSON has
+        return decode_network_file(data, origin=file).network
     try:
-        return open_network(read_bounded(file, GENESIS_BYTES_MAX))
+        return open_network(data)
     except (PeerError, LimitExceeded) as exc:
         raise ConfigError(f"{file} is no genesis ({exc.message})", remedy="check the path") from exc
