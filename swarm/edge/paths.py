@@ -82,7 +82,7 @@ def _get_directory(environ: Mapping[str, str], variable: str, default: Path) -> 
 
 
 def ensure_directory(path: Path) -> Path:
-    """Make `path` and its missing parents, readable by this user only, and return it.
+    """Make `path` and its missing parents, readable by this user only and on disk, and return it.
 
     Directories that exist keep their mode: they may be shared on purpose.
 
@@ -95,6 +95,7 @@ def ensure_directory(path: Path) -> Path:
             missing.append(missing[-1].parent)
         for directory in reversed(missing[:-1]):
             directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+            sync_directory(directory.parent)  # a power cut must not take it, and what is synced in it, away
     except OSError as exc:
         raise _unwritable(path, exc) from exc
     if not path.is_dir():

@@ -38,6 +38,8 @@ from swarm.edge.store_schema import (
 
 BUSY_MS_MAX = 5_000  # how long opening waits for another process to let go of the file
 DATABASE_BYTES_MAX = 4 * 1024**3
+# The second is what Python makes of a message of SQLite's that quotes damaged text.
+DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 PAGE_BYTES = 4_096
 RECORDS_MAX = 1_024  # records of one write
 VALUE_BYTES_MAX = 16 * 1024**2
@@ -146,7 +148,7 @@ class SqliteStore:
                 await _run_shielded(lambda: self._connection.execute_fetchall(sql, values))
             except sqlite3.IntegrityError as exc:
                 raise await self._explain(records) from exc
-            except sqlite3.Error as exc:
+            except DATABASE_ERRORS as exc:
                 raise translate_error(self._path, exc) from exc
             await self._follow(opened)
 
@@ -193,7 +195,7 @@ class SqliteStore:
     async def _select_locked(self, sql: str, parameters: Sequence[bytes]) -> list[sqlite3.Row]:
         try:
             return list(await _run_shielded(lambda: self._connection.execute_fetchall(sql, parameters)))
-        except sqlite3.Error as exc:
+        except DATABASE_ERRORS as exc:
             raise translate_error(self._path, exc) from exc
 
     def _open_rows(self, round_id: bytes, rows: Iterable[sqlite3.Row]) -> Iterator[Record]:
@@ -255,7 +257,7 @@ async def open_store(
 
     try:
         return await _run_shielded(body)
-    except sqlite3.Error as exc:
+    except DATABASE_ERRORS as exc:
         raise translate_error(path, exc) from exc
 
 
@@ -281,8 +283,8 @@ def contradiction(record: Record) -> StoreError:
     return StoreError(f"would replace a receipt: round {record.round_id.hex()} has another one already")
 
 
-def translate_error(path: Path, exc: sqlite3.Error) -> StoreError:
-    """Say what a SQLite error means for `path` and how to mend it."""
+def translate_error(path: Path, exc: Exception) -> StoreError:
+    """Say what one of DATABASE_ERRORS means for `path` and how to mend it."""
     name = getattr(exc, "sqlite_errorname", "")
     elsewhere = f"set {DATA_DIR_VARIABLE} to another directory"
     if name.startswith("SQLITE_FULL"):
@@ -290,7 +292,7 @@ def translate_error(path: Path, exc: sqlite3.Error) -> StoreError:
             f"no space left for {path}; nothing of this write was kept",
             remedy=f"free space on that disk, or {elsewhere}",
         )
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or isinstance(exc, UnicodeDecodeError):
         return StoreError(
             f"{path} is not a usable database ({exc})",
             remedy="put back an older copy of it and leave its mark as it is; where it never was a peer's,"
