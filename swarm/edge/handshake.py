@@ -206,10 +206,11 @@ def _verify_hello(own: Hello, other: Hello, expected_key: PeerKey | None) -> int
         )
     version = min(own.version_max, other.version_max)
     if version < max(own.version_min, other.version_min):
+        older = "the other side" if other.version_max < own.version_min else "this node"
         raise NetworkError(
-            f"the other side speaks versions {other.version_min}..{other.version_max},"
-            f" this node {own.version_min}..{own.version_max}",
-            remedy="upgrade the older of the two",
+            f"the other side speaks versions {other.version_min}..{other.version_max} of the protocol between"
+            f" peers, this node {own.version_min}..{own.version_max}: none in common",
+            remedy=f"upgrade {older}, which is the older of the two",
         )
     if other.key == own.key:
         raise NetworkError(

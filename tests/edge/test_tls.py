@@ -3,8 +3,6 @@
 import gc
 import os
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,11 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consensus.encoding import decode, encode
-from consensus.errors import ConfigError, NetworkError, PeerageError, PeerError
+from consensus.errors import ConfigError, NetworkError, PeerError
 from consensus.hashing import sha256
-from consensus.identity import KeyPair, NetworkId
 from swarm.edge.certificate import CertifiedKey, create_certified_key
-from swarm.edge.handshake import HELLO_BYTES_MAX, Authenticated, Handshaker, Hello
+from swarm.edge.handshake import HELLO_BYTES_MAX, Authenticated, Hello
 from swarm.edge.tls import TlsIdentity
 from swarm.edge.transport import Carrier
 from swarm.edge.websocket import dial, serve
@@ -35,10 +32,7 @@ from tests.edge.carriers import (
     make_client_context,
     run_trio,
 )
-
-NETWORK = NetworkId(b"\x01" * 32)
-ANNA, BERT = KeyPair(b"a" * 32), KeyPair(b"b" * 32)
-
+from tests.edge.meeting import ANNA, BERT, Middle, Outcomes, make_handshaker, meet
 
 # Identities.
 
@@ -229,84 +223,6 @@ def test_a_version_of_tls_stripped_on_the_way_is_an_end_not_a_downgrade(new: byt
 # A man in the middle of the handshake above.
 
 
-@dataclass(slots=True)
-class Outcomes:
-    """How the handshake ended at either end."""
-
-    dialed: Authenticated | PeerageError | None = None
-    answered: Authenticated | PeerageError | None = None
-    is_answered: trio.Event = field(default_factory=trio.Event)
-
-
-def make_handshaker(pair: KeyPair, *, version_max: int = 1) -> Handshaker:
-    return Handshaker(signer=pair, network_id=NETWORK, timeout_s=5.0, version_max=version_max)
-
-
-Alter = Callable[[bytes], bytes]
-
-
-async def relay(source: Carrier, sink: Carrier, alter: Alter) -> None:
-    """Forward every frame of one direction, and the hang-up."""
-    try:
-        while True:
-            await sink.send(alter(await source.recv()))
-    except NetworkError:
-        await sink.aclose()
-
-
-@dataclass(frozen=True, slots=True)
-class Middle:
-    """A proxy that ends TLS on one side, dials on the other, and forwards every frame.
-
-    `tls` is what it shows to the dialing end; None if it speaks in the clear.
-    """
-
-    tls: TlsIdentity | None
-    alter: Alter = bytes
-
-    async def run(self, target: str, *, task_status: trio.TaskStatus[str]) -> None:
-        async def on_carrier(near: Carrier) -> None:
-            async with trio.open_nursery() as nursery:
-                far = await dial(nursery, target, limits=LIMITS)
-                nursery.start_soon(relay, near, far, self.alter)
-                nursery.start_soon(relay, far, near, self.alter)
-
-        await serve(on_carrier, LOOPBACK, 0, limits=LIMITS, tls=self.tls, task_status=task_status)
-
-
-def meet(middle: Middle | None, *, listener: TlsIdentity | None = TLS, version_max: int = 1) -> Outcomes:
-    """Have Anna dial Bert, with or without somebody between them."""
-    outcomes = Outcomes()
-
-    async def answer(carrier: Carrier) -> None:
-        try:
-            outcomes.answered = await make_handshaker(BERT, version_max=version_max).answer(
-                carrier, binding=carrier.binding
-            )
-        except PeerageError as exc:
-            outcomes.answered = exc
-        outcomes.is_answered.set()
-
-    async def body() -> None:
-        async with trio.open_nursery() as nursery:
-            url = await nursery.start(partial(serve, answer, LOOPBACK, 0, limits=LIMITS, tls=listener))
-            if middle is not None:
-                url = await nursery.start(middle.run, url)
-            carrier = await dial(nursery, url, limits=LIMITS)
-            try:
-                outcomes.dialed = await make_handshaker(ANNA, version_max=version_max).dial(
-                    carrier, expected_key=BERT.key, binding=carrier.binding
-                )
-            except PeerageError as exc:
-                outcomes.dialed = exc
-            await outcomes.is_answered.wait()
-            await carrier.aclose()
-            nursery.cancel_scope.cancel()
-
-    run_trio(body)
-    return outcomes
-
-
 def assert_found_out(outcomes: Outcomes) -> None:
     assert isinstance(outcomes.answered, PeerError)
     assert "does not hold" in outcomes.answered.message
@@ -314,7 +230,7 @@ def assert_found_out(outcomes: Outcomes) -> None:
 
 
 def test_nobody_between_them_is_no_obstacle() -> None:
-    outcomes = meet(None)
+    outcomes = meet()
     assert outcomes.dialed == Authenticated(BERT.key, 1)
     assert outcomes.answered == Authenticated(ANNA.key, 1)
 
@@ -346,6 +262,7 @@ def lower_version(frame: bytes) -> bytes:
 
 def test_versions_cannot_be_talked_down_even_by_who_has_the_certificate() -> None:
     """Who has stolen the key of the certificate still cannot change what the two ends sign."""
-    assert_found_out(meet(Middle(TLS, lower_version), version_max=2))
-    outcomes = meet(Middle(TLS), version_max=2)
+    anna, bert = make_handshaker(ANNA, version_max=2), make_handshaker(BERT, version_max=2)
+    assert_found_out(meet(Middle(TLS, lower_version), anna=anna, bert=bert))
+    outcomes = meet(Middle(TLS), anna=anna, bert=bert)
     assert outcomes.dialed == Authenticated(BERT.key, 2)
