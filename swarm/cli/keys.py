@@ -1,9 +1,11 @@
-"""`peerage keys`: named API keys for `peerage serve`."""
+"""`peerage keys`: API keys of `peerage serve`, made here; and a peer's own key (`key_files.py`)."""
 
 import json
 from typing import TYPE_CHECKING
 
 import click
+
+from swarm.cli.key_files import backup, restore, rotate, verify_backup
 
 if TYPE_CHECKING:
     from swarm.gateway.keys import ApiKey
@@ -14,10 +16,18 @@ MS_PER_S = 1_000
 
 @click.group()
 def keys() -> None:
-    """Keys that others ask this machine's swarm with, each with limits of its own.
+    """Two kinds of keys: API keys, with which others ask, and the key with which this machine's peer signs.
 
-    A key is shown once, when it is made; of it only a digest is kept.
+    `create`, `list` and `revoke` are about API keys of `peerage serve`. Such a key is shown once, when it is
+    made; of it only a digest is kept.
+
+    `backup`, `verify-backup`, `restore` and `rotate` are about the key of a peer, which `peerage peer init`
+    makes.
     """
+
+
+for _command in (backup, verify_backup, restore, rotate):
+    keys.add_command(_command)
 
 
 @keys.command()
@@ -37,7 +47,7 @@ def create(
     tokens_in_all: int | None,
     as_json: bool,
 ) -> None:
-    """Make a key; it is printed to stdout, and never again."""
+    """Make an API key; it is printed to stdout, and never again."""
     from swarm.cli.render import echo_note
     from swarm.edge.asking import get_wall_ms
     from swarm.edge.paths import get_paths
@@ -59,7 +69,7 @@ def create(
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_keys(as_json: bool) -> None:
-    """List all keys, revoked ones too, and what they may use."""
+    """List all API keys, revoked ones too, and what they may use."""
     from swarm.edge.paths import get_paths
     from swarm.gateway.keys import KeyStore
     from swarm.gateway.serving import open_database
@@ -77,7 +87,7 @@ def list_keys(as_json: bool) -> None:
 @keys.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Make a key worthless, at once and for good."""
+    """Make an API key worthless, at once and for good."""
     from swarm.cli.render import echo_note
     from swarm.edge.asking import get_wall_ms
     from swarm.edge.paths import get_paths

@@ -19,11 +19,16 @@ COMMANDS = {
     "demo": LazyCommand(
         "swarm.cli.demo", "demo", "Two questions with known truth, answered, ranked and verified."
     ),
+    "doctor": LazyCommand(
+        "swarm.cli.doctor", "doctor", "What is wrong with this machine's peer, and how to mend it."
+    ),
     "eval": LazyCommand("swarm.cli.eval", "eval_group", "How often swarms are right, and by which rule."),
     "explain": LazyCommand("swarm.cli.explain", "explain", "Say why an answer won, and why another did not."),
     "history": LazyCommand("swarm.cli.history", "history", "List and search the receipts kept here."),
     "logs": LazyCommand("swarm.cli.logs", "logs", "Show what happened, from the event logs."),
-    "keys": LazyCommand("swarm.cli.keys", "keys", "Make, list and revoke API keys for `peerage serve`."),
+    "keys": LazyCommand(
+        "swarm.cli.keys", "keys", "API keys of `peerage serve`; the key of a peer, backed up."
+    ),
     "models": LazyCommand("swarm.cli.models", "models", "List, fetch and describe models."),
     "peer": LazyCommand("swarm.cli.peer", "peer", "A peer of a private network, on this machine."),
     "net": LazyCommand("swarm.cli.net", "net", "Private networks: make one, join one, show one."),

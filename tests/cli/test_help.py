@@ -18,6 +18,8 @@ COMMANDS = (
     ("demo",),
     ("explain",),
     ("history",),
+    ("keys",),
+    *(("keys", name) for name in ("create", "backup", "verify-backup", "restore", "rotate")),
     ("logs",),
     ("models",),
     ("models", "info"),

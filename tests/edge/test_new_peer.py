@@ -13,6 +13,7 @@ from swarm.edge.keystore import KdfCost, open_key, read_key_file
 from swarm.edge.new_files import make_files
 from swarm.edge.new_peer import create_peer
 from swarm.edge.peer_config import PeerConfig, read_peer_config
+from tests.edge.failing_disk import fail_at_every_sync
 
 FAST = KdfCost(8_192, 1)
 SEED = bytes(range(32))
@@ -56,24 +57,12 @@ def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
     assert list_all(tmp_path) == [LOCK_NAME]
 
 
-@pytest.mark.parametrize("synced", range(6))
-def test_a_disk_that_fails_at_any_point_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: int
-) -> None:
-    real, calls = os.fsync, iter(range(100))
+def test_a_disk_that_fails_at_any_point_leaves_nothing(tmp_path: Path) -> None:
+    def check_empty() -> None:
+        assert list_all(tmp_path) == []
 
-    def fail_late(descriptor: int) -> None:
-        if next(calls) >= synced:
-            raise OSError(28, "No space left on device")
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fail_late)
-    if synced >= 4:  # two files, and their directory after each
-        create(tmp_path / "peer")
-        return
-    with pytest.raises(StoreError, match="No space left"):
-        create(tmp_path / "peer")
-    assert list_all(tmp_path) == []
+    syncs = fail_at_every_sync(lambda: create(tmp_path / "new" / "peer"), check_empty)
+    assert syncs >= 4, "two files, and their directory after each"
 
 
 @pytest.mark.parametrize("name", ["seal_key", "write_peer_config", "write_new_key"])
