@@ -59,8 +59,12 @@ class Middle:
         async def on_carrier(near: Carrier) -> None:
             async with trio.open_nursery() as nursery:
                 far = await dial(nursery, target, limits=LIMITS)
-                nursery.start_soon(relay, near, far, self.alter)
-                nursery.start_soon(relay, far, near, self.alter)
+                try:
+                    async with trio.open_nursery() as relays:
+                        relays.start_soon(relay, near, far, self.alter)
+                        relays.start_soon(relay, far, near, self.alter)
+                finally:
+                    await far.aclose()
 
         await serve(on_carrier, LOOPBACK, 0, limits=LIMITS, tls=self.tls, task_status=task_status)
 
