@@ -2,7 +2,8 @@
 
 Every node dials its peers, then broadcasts a burst; the run ends when every message has arrived. A
 burst is queued at once, so the writers coalesce it; `--apart` lets all other tasks run between any two
-messages of a node, which is the worst case: about one frame a message.
+messages of a node, which is the worst case: about one frame a message. `--tls` does it all under TLS;
+`benchmarks.transport_link` sets one link beside another.
 
     python -m benchmarks.transport --nodes 31 --messages 20 --message-bytes 1024
 """
@@ -22,6 +23,7 @@ from consensus.identity import KeyPair, NetworkId, PeerKey
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.link import Inbound
 from swarm.edge.mesh import Mesh
+from swarm.edge.tls import TlsIdentity
 from swarm.edge.transport import Carrier
 from swarm.edge.websocket import WebSocketListener, dial, open_listener
 
@@ -39,6 +41,7 @@ class Settings:
     message_bytes: int
     is_apart: bool
     is_profiled: bool
+    is_secure: bool
 
 
 class Stopwatch:
@@ -123,7 +126,8 @@ async def measure(settings: Settings) -> None:
     """Connect everybody, send everything, print both."""
     limits = EdgeLimits()
     pairs = [KeyPair(index.to_bytes(32, "big")) for index in range(1, settings.nodes + 1)]
-    listeners = [await open_listener("127.0.0.1", 0, limits=limits) for _ in pairs]
+    identities = [TlsIdentity.create() if settings.is_secure else None for _ in pairs]
+    listeners = [await open_listener("127.0.0.1", 0, limits=limits, tls=identity) for identity in identities]
     members: dict[PeerKey, str | None] = {
         pair.key: listener.url for pair, listener in zip(pairs, listeners, strict=True)
     }
@@ -172,9 +176,17 @@ def parse(argv: Sequence[str] | None) -> Settings:
     parser.add_argument("--messages", type=int, default=20, help="broadcasts of each node")
     parser.add_argument("--message-bytes", type=int, default=1024, help="bytes of one message, 8 or more")
     parser.add_argument("--apart", action="store_true", help="let other tasks run between two broadcasts")
+    parser.add_argument("--tls", action="store_true", help="under TLS, each node with its own certificate")
     parser.add_argument("--profile", action="store_true", help="print where the CPU time goes")
     found = parser.parse_args(argv)
-    return Settings(found.nodes, found.messages, found.message_bytes, found.apart, found.profile)
+    return Settings(
+        nodes=found.nodes,
+        messages=found.messages,
+        message_bytes=found.message_bytes,
+        is_apart=found.apart,
+        is_profiled=found.profile,
+        is_secure=found.tls,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
