@@ -311,6 +311,20 @@ _EDGE: Final = (
         fields=(_because("why"),),
     ),
     EventKind(
+        name="bootstrap_failed",
+        when="an address of the network's file gave no link; it is tried again while there are too few",
+        has_round=False,
+        whose=Whose.NOBODY,
+        fields=(FieldKind(name="url", type=FieldType.TEXT, meaning="the address"), _because("why")),
+    ),
+    EventKind(
+        name="second_machine",
+        when="a peer's key is in use on another machine as well; it has stopped and signs nothing more",
+        has_round=False,
+        whose=Whose.WRITER,
+        fields=(_because("what was seen"),),
+    ),
+    EventKind(
         name="peer_penalised",
         when="a peer broke a rule; after a few it is banned for a while",
         has_round=False,

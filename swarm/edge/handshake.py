@@ -37,6 +37,10 @@ ROLE_INITIATOR = 1
 ROLE_RESPONDER = 2
 
 
+class OwnKeyError(NetworkError):
+    """The other side says to have this node's own key. It has not proven that."""
+
+
 class Hello(Wire, frozen=True):
     """First frame of either side: who speaks, for which network, in which versions."""
 
@@ -213,7 +217,7 @@ def _verify_hello(own: Hello, other: Hello, expected_key: PeerKey | None) -> int
             remedy=f"upgrade {older}, which is the older of the two",
         )
     if other.key == own.key:
-        raise NetworkError(
+        raise OwnKeyError(
             f"the other side has this node's own key {own.key.hex()}",
             remedy="give every peer its own key, and leave a peer's own address out of what it dials",
         )

@@ -49,24 +49,48 @@ class DialFailed:
     reason: str
 
 
-MeshEvent = Inbound | LinkUp | LinkDown | DialFailed
+@dataclass(frozen=True, slots=True)
+class BootstrapFailed:
+    """A dial of an address without a key gave no link; another follows while there are too few."""
+
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondMachine:
+    """This node's own key is in use elsewhere: the mesh has stopped, and nothing may be signed any more."""
+
+    reason: str
+
+
+MeshEvent = Inbound | LinkUp | LinkDown | DialFailed | BootstrapFailed | SecondMachine
 
 
 class Link:
-    """One authenticated carrier and its two queues' accounts."""
+    """One authenticated carrier and its two queues' accounts; `version` is what both its ends speak."""
 
     def __init__(
-        self, carrier: Carrier, *, key: PeerKey, opener: PeerKey, limits: LinkLimits, frame: EdgeLimits
+        self,
+        carrier: Carrier,
+        *,
+        key: PeerKey,
+        opener: PeerKey,
+        limits: LinkLimits,
+        frame: EdgeLimits,
+        version: int = 1,
     ) -> None:
         now = trio.current_time()
         self.carrier = carrier
         self.key = key
         self.opener = opener
+        self.version = version
         self.scope = trio.CancelScope()
         self.reason = "the node closed the link"
         self.recv_since = math.inf  # since when a recv, and a send, has been waiting
         self.send_since = math.inf
         self.sent_at = now
+        self.heard_at = now
         self.in_messages = 0
         self.in_bytes = 0
         self._limits = limits
@@ -95,6 +119,14 @@ class Link:
             return False
         self._writer.unpark()
         return True
+
+    def has_room(self, share: float) -> bool:
+        """Say whether at most this share of the queue of outgoing messages is in use."""
+        limits = self._limits
+        return (
+            len(self._out) <= limits.out_queue_messages_max * share
+            and self._out_bytes <= limits.out_queue_bytes_max * share
+        )
 
     def is_drained(self) -> bool:
         """Say whether everything enqueued was handed to the carrier."""
@@ -203,10 +235,23 @@ class Inbox:
         while self._events >= self._events_max:
             await self._announcers.park()
 
-    def put_event(self, event: LinkUp | LinkDown | DialFailed) -> None:
+    def put_event(self, event: LinkUp | LinkDown | DialFailed | BootstrapFailed) -> None:
         """Add a link event; whoever announces something new first awaits `wait_event_room`."""
         self._events += 1
         self._items.append((event, None))
+        self._takers.unpark()
+
+    def put_first(self, event: SecondMachine) -> None:
+        """Put an event before all that waits."""
+        self._events += 1
+        self._items.appendleft((event, None))
+        self._takers.unpark()
+
+    def put_relayed(self, link: Link, key: PeerKey, message: bytes) -> None:
+        """Add a message of `key` that came over somebody else's link, to the share of that link."""
+        link.in_messages += 1
+        link.in_bytes += len(message)
+        self._items.append((Inbound(key, message), link))
         self._takers.unpark()
 
     def put_messages(self, link: Link, messages: list[bytes]) -> None:

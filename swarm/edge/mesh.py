@@ -1,13 +1,17 @@
 """Keeps authenticated links to the members of a network, and takes links from members and clients.
 
 One link a pair. A member dials the members whose key is higher than its own (a client, and a member
-nobody can dial, dial all); where two links of a pair meet, both ends keep the one opened by the lower
-key, and of two opened by one end the newer.
+nobody can dial, dial all: `swarm.edge.dialing`); where two links of a pair meet, both ends keep the one
+opened by the lower key, and of two opened by one end the newer. Of two clients under one key the first is
+kept for as long as it is heard: would the newer be, the older would dial again, and so on for ever.
+
+With an address book, whom to dial follows the book, neighbours tell each other where members are, and members
+without a direct link speak through others (`swarm.edge.overlay`). Without one nothing of that is on the wire.
 
 Tasks of a link: one writer, the only one that sends, and one reader, which never runs handlers: it
 puts messages into the inbox and stops reading while the node is behind with this link. One watch task
-a mesh sends keepalives and ends links that fell silent or do not take what is sent. A link's failure
-ends that link only, with a reason in its `LinkDown`.
+a mesh sends keepalives and ends links that fell silent or do not take what is sent
+(`swarm.edge.link_tasks`). A link's failure ends that link only, with a reason in its `LinkDown`.
 
 Not checked here: what messages say. The node tells through `penalise` what it thinks of them.
 """
@@ -15,18 +19,27 @@ Not checked here: what messages say. The node tells through `penalise` what it t
 import math
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
 
 import trio
 
 from consensus.errors import ConfigError, LimitExceeded, NetworkError, PeerError
 from consensus.identity import NetworkId, PeerKey, Signer
-from swarm.edge.handshake import Handshaker
+from swarm.edge.address_book import AddressBook
+from swarm.edge.control import CONTROL_VERSION, is_control
+from swarm.edge.dialing import BookPlan, Dialer, DialPlan, StaticPlan
+from swarm.edge.handshake import VERSION_MAX, Authenticated
 from swarm.edge.limits import EdgeLimits, PenaltyBox
-from swarm.edge.link import DialFailed, Inbox, Link, LinkDown, LinkUp
+from swarm.edge.link import Inbox, Link, LinkDown, LinkUp, SecondMachine
+from swarm.edge.link_tasks import watch_links, write_frames
+from swarm.edge.opening import LinkOpener
+from swarm.edge.overlay import Overlay
+from swarm.edge.overlay_limits import OverlayLimits
 from swarm.edge.transport import Carrier, Connector, Listener, unpack_messages
 
-WATCHES_PER_KEEPALIVE = 4
-CUT_REASON = "cut off by the testnet"
+CUT_REASON: Final = "cut off by the testnet"
+HEARD_KEEPALIVES: Final = 2  # a client that was not heard for so many gives way to another under its key
 
 
 class Mesh:
@@ -35,14 +48,17 @@ class Mesh:
     Args:
         signer: The node's identity. A node whose key is not among `members` is a client.
         network_id: The only network spoken for, 32 bytes.
-        members: Every member's key, with the URL to dial it at or None.
+        members: Every member's key, with the URL to dial it at or None; with a book, one to try at first.
         limits: Bounds of everything.
         connect: Opens carriers to the members' URLs.
         listen: Accepts carriers (`WebSocketListener.serve`), or None to accept none.
         jitter: Returns numbers in [0, 1): spreads reconnections.
+        book: What is known of members' addresses, of the same members; None where they are all known already.
+        overlay_limits: Bounds of what neighbours tell each other where there is a book.
+        anchors: Where the book's records are saved; None where they are not.
 
     Raises:
-        ConfigError: A member's key is not a key, or the network id is not one.
+        ConfigError: A member's key is not a key, the network id is not one, or the book is of other members.
     """
 
     def __init__(
@@ -55,27 +71,53 @@ class Mesh:
         connect: Connector,
         listen: Listener | None = None,
         jitter: Callable[[], float] = random.random,
+        book: AddressBook | None = None,
+        overlay_limits: OverlayLimits | None = None,
+        anchors: Path | None = None,
     ) -> None:
         self.inbox = Inbox(limits.events_max)
         self.sent_messages = 0  # handed to links since the mesh was made; empty keepalives are none
         self.sent_bytes = 0
+        self.second_machine = ""  # why this node's key is known to be in use elsewhere
         self._key = signer.key
-        self._handshaker = Handshaker(
-            signer=signer, network_id=network_id, timeout_s=limits.handshake_timeout_s
-        )
         self._members = frozenset(members)
-        self._dialed = compute_dialed(signer.key, members)
         self._limits = limits
-        self._connect = connect
         self._listen = listen
-        self._jitter = jitter
+        self._opener = LinkOpener(
+            signer=signer,
+            network_id=network_id,
+            version_max=VERSION_MAX if book is None else CONTROL_VERSION,
+            limits=limits,
+            connect=connect,
+            host=self,
+        )
+        bounds = overlay_limits or OverlayLimits()
+        self._book = book
+        self._overlay: Overlay | None = None
+        plan: DialPlan = StaticPlan(signer.key, members) if book is None else BookPlan(book, bounds)
+        if book is not None:
+            _prepare_book(book, members)
+            self._overlay = Overlay(
+                signer=signer,
+                network_id=network_id,
+                book=book,
+                host=self,
+                edge=limits,
+                limits=bounds,
+                anchors=anchors,
+            )
+        others = len(self._members - {signer.key})
+        self._dialer = Dialer(
+            plan=plan,
+            host=self,
+            opener=self._opener,
+            limits=limits,
+            enough=min(bounds.bootstrap_links, others),
+            jitter=jitter,
+        )
         self._links: dict[PeerKey, Link] = {}
         self._penalties = PenaltyBox(limits)
         self._cut: frozenset[PeerKey] = frozenset()
-        self._dials = trio.Semaphore(limits.dials_concurrent_max)
-        self._unauthenticated = 0
-        # Dial tasks whose peer is linked the other way, or cut off.
-        self._unlinked = trio.lowlevel.ParkingLot()
         self._drained = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._is_stopping = False
@@ -92,11 +134,14 @@ class Mesh:
 
     async def _run_tasks(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as nursery:
+            if self._overlay is not None:
+                self._overlay.issue()
             if self._listen is not None:
-                await nursery.start(self._listen, self._on_inbound)
-            for key, url in self._dialed.items():
-                nursery.start_soon(self._keep_dialed, nursery, key, url)
-            nursery.start_soon(self._watch)
+                await nursery.start(self._listen, self._opener.on_inbound)
+            nursery.start_soon(self._dialer.run)
+            nursery.start_soon(watch_links, self._links.values, self._limits, self._retire)
+            if self._overlay is not None:
+                nursery.start_soon(self._overlay.run)
             task_status.started()
 
     async def stop(self) -> None:
@@ -110,6 +155,8 @@ class Mesh:
             self._retire(link, "the node stopped")
         while self._running:
             await self._ended.park()
+        if self._overlay is not None:
+            await self._overlay.save()
         self._scope.cancel()
 
     def is_member(self, key: PeerKey) -> bool:
@@ -117,8 +164,26 @@ class Mesh:
         return key in self._members
 
     def linked(self) -> tuple[PeerKey, ...]:
-        """Return the keys with an open link, in ascending order."""
-        return tuple(sorted(self._links))
+        """Return the keys that can be sent to, directly or through others, in ascending order."""
+        reached = () if self._overlay is None else self._overlay.list_reached()
+        return tuple(sorted({*self._links, *reached}))
+
+    def get_relay(self, key: PeerKey) -> PeerKey | None:
+        """Return through whom a linked member is reached just now; None where it is reached directly."""
+        return None if self._overlay is None else self._overlay.get_relay(key)
+
+    def count_heard(self) -> int:
+        """Return how many neighbours have said whom they have links with; nobody does without a book."""
+        return 0 if self._overlay is None else self._overlay.count_heard()
+
+    @property
+    def anchors_problem(self) -> str:
+        """Why addresses could not be saved last time; empty where they could, or need not be."""
+        return "" if self._overlay is None else self._overlay.problem
+
+    def find_holders(self, key: PeerKey) -> tuple[PeerKey, ...]:
+        """Return which neighbours say to have a direct link with a member; nobody does without a book."""
+        return () if self._overlay is None else self._overlay.find_holders(key)
 
     def send(self, key: PeerKey, message: bytes) -> bool:
         """Queue `message` for `key` without waiting.
@@ -131,13 +196,14 @@ class Mesh:
         """
         self._verify_message(message)
         link = self._links.get(key)
-        return link is not None and self._enqueue(link, message)
+        if link is not None:
+            return self.hand_over(link, message)
+        return self._overlay is not None and self._overlay.send(key, message)
 
     def broadcast(self, message: bytes) -> int:
         """Queue `message` for every linked member; returns for how many. Raises as `send` does."""
         self._verify_message(message)
-        members = [link for key, link in self._links.items() if key in self._members]
-        return sum(self._enqueue(link, message) for link in members)
+        return sum(self.send(key, message) for key in self.linked() if key in self._members)
 
     async def flush(self) -> None:
         """Wait until everything queued was handed to the sockets; the caller owns the deadline."""
@@ -152,6 +218,8 @@ class Mesh:
         link = self._links.get(key)
         if link is not None:
             self._retire(link, f"banned for {self._limits.ban_s:g} s, last for: {reason}")
+        elif self._overlay is not None:
+            self._overlay.reconsider(key)
         return True
 
     def is_banned(self, key: PeerKey) -> bool:
@@ -173,7 +241,10 @@ class Mesh:
         for link in tuple(self._links.values()):
             if link.key in keys:
                 self._retire(link, CUT_REASON)
-        self._unlinked.unpark_all()
+        if self._overlay is not None:
+            for key in self._members:
+                self._overlay.reconsider(key)
+        self._dialer.wake()
 
     def _verify_message(self, message: bytes) -> None:
         if not 0 < len(message) <= self._limits.message_bytes_max:
@@ -181,7 +252,34 @@ class Mesh:
                 f"message of {len(message)} bytes, expected 1 to {self._limits.message_bytes_max}"
             )
 
-    def _enqueue(self, link: Link, message: bytes) -> bool:
+    # What the overlay and the dialer need.
+
+    def get_link(self, key: PeerKey) -> Link | None:
+        """Return the direct link to a key, if it is up."""
+        return self._links.get(key)
+
+    def is_refused(self, key: PeerKey) -> bool:
+        """Say whether a key is banned or cut off."""
+        return self.is_banned(key) or key in self._cut
+
+    def is_settled(self, key: PeerKey) -> bool:
+        """Say whether there is nothing to dial a key for."""
+        return key in self._links or key in self._cut or key == self._key
+
+    def count_members(self) -> int:
+        """Return how many members there are direct links to."""
+        return sum(key in self._members for key in self._links)
+
+    def note_second_machine(self, reason: str) -> None:
+        """Stop at once and say nothing more: this node's key is in use elsewhere."""
+        if not self.second_machine:
+            self.second_machine = reason
+            self._is_stopping = True
+            self.inbox.put_first(SecondMachine(reason))
+            self._scope.cancel()
+
+    def hand_over(self, link: Link, message: bytes) -> bool:
+        """Queue a message on a direct link; False if its queue was full, which ends it."""
         if link.enqueue(message):
             self.sent_messages += 1
             self.sent_bytes += len(message)
@@ -191,21 +289,8 @@ class Mesh:
 
     # Coming up and going down.
 
-    async def _on_inbound(self, carrier: Carrier) -> None:
-        """Authenticate a carrier somebody opened and run its link; strangers leave no trace."""
-        if self._unauthenticated >= self._limits.unauthenticated_max:
-            return
-        self._unauthenticated += 1
-        try:
-            peer = await self._handshaker.answer(carrier, binding=carrier.binding)
-        except (NetworkError, PeerError):
-            return
-        finally:
-            self._unauthenticated -= 1
-        if self._has_room(peer.key):
-            await self._run_link(carrier, key=peer.key, opener=peer.key)
-
-    def _has_room(self, key: PeerKey) -> bool:
+    def has_room(self, key: PeerKey) -> bool:
+        """Say whether a key that dialed may have a link: clients leave room for members."""
         inbound = [link.key for link in self._links.values() if link.opener != self._key]
         clients = sum(other not in self._members for other in inbound)
         is_full = len(inbound) >= self._limits.links_inbound_max
@@ -213,44 +298,19 @@ class Mesh:
             is_full = is_full or clients >= self._limits.links_client_max
         return key in self._links or not is_full
 
-    async def _keep_dialed(self, nursery: trio.Nursery, key: PeerKey, url: str) -> None:
-        """Dial one member for ever, waiting longer after each short-lived attempt."""
-        attempt = 0
-        while True:
-            while key in self._links or key in self._cut:
-                await self._unlinked.park()
-            started = trio.current_time()
-            if not self._penalties.is_banned(key, started):
-                await self._dial_once(nursery, key, url)
-            pause_s = compute_backoff_s(self._limits, attempt, self._jitter())
-            attempt = 0 if trio.current_time() - started > self._limits.backoff_s_max else attempt + 1
-            await trio.sleep(pause_s)
-
-    async def _dial_once(self, nursery: trio.Nursery, key: PeerKey, url: str) -> None:
-        carrier: Carrier | None = None
-        try:
-            async with self._dials:
-                carrier = await self._connect(nursery, url)
-                await self._handshaker.dial(carrier, expected_key=key, binding=carrier.binding)
-            await self._run_link(carrier, key=key, opener=self._key)
-        except (NetworkError, PeerError, ConfigError) as exc:  # one bad URL is not the whole node's end
-            await self.inbox.wait_event_room()
-            self.inbox.put_event(DialFailed(key, exc.message))
-        finally:
-            if carrier is not None:
-                await carrier.aclose()
-
-    async def _run_link(self, carrier: Carrier, *, key: PeerKey, opener: PeerKey) -> None:
+    async def run_link(self, carrier: Carrier, peer: Authenticated, *, opener: PeerKey) -> None:
+        """Keep an authenticated link until it ends, unless another one of its pair is preferred."""
         await self.inbox.wait_event_room()
+        key = peer.key
         limits = self._limits.member if key in self._members else self._limits.client
-        link = Link(carrier, key=key, opener=opener, limits=limits, frame=self._limits)
-        if self.is_banned(key) or key in self._cut or not self._install(link):
+        link = Link(carrier, key=key, opener=opener, limits=limits, frame=self._limits, version=peer.version)
+        if self.is_refused(key) or not self._install(link):
             return
         self._running += 1
         try:
             with link.scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write, link)
+                    nursery.start_soon(write_frames, link, self._drained)
                     nursery.start_soon(self._read, link)
             self._retire(link, link.reason)
             await carrier.aclose()
@@ -265,12 +325,22 @@ class Mesh:
         if self._is_stopping:
             return False
         if current is not None:
-            if current.opener < link.opener:
+            if current.opener < link.opener or self._is_first_client(current):
                 return False
             self._retire(current, "replaced by a newer link")
+        is_reached = self._overlay is not None and self._overlay.is_reached(link.key)
         self._links[link.key] = link
-        self.inbox.put_event(LinkUp(link.key))
+        if not is_reached:  # else the node takes it for linked already
+            self.inbox.put_event(LinkUp(link.key))
+        if self._overlay is not None:
+            self._overlay.on_link_up(link)
         return True
+
+    def _is_first_client(self, link: Link) -> bool:
+        """Say whether a link is a client's that is still there: another one under its key has to wait."""
+        silent_s = trio.current_time() - link.heard_at
+        is_client = link.key not in self._members and self._key in self._members
+        return is_client and silent_s < HEARD_KEEPALIVES * self._limits.keepalive_s
 
     def _retire(self, link: Link, reason: str) -> None:
         """Take `link` out of use at once; its tasks end by themselves. May be repeated."""
@@ -278,23 +348,10 @@ class Mesh:
         if self._links.get(link.key) is link:
             del self._links[link.key]
             self.inbox.put_event(LinkDown(link.key, link.reason))
-            self._unlinked.unpark_all()
+            if self._overlay is not None:
+                self._overlay.on_link_down(link)
+            self._dialer.wake()
             self._drained.unpark_all()
-
-    # The tasks of links.
-
-    async def _write(self, link: Link) -> None:
-        try:
-            while True:
-                frame = await link.next_frame()
-                link.send_since = trio.current_time()
-                await link.carrier.send(frame)
-                link.send_since = math.inf
-                link.sent_at = trio.current_time()
-                if self._drained and link.is_drained():
-                    self._drained.unpark_all()
-        except NetworkError as exc:
-            link.end(exc.message)
 
     async def _read(self, link: Link) -> None:
         try:
@@ -314,48 +371,31 @@ class Mesh:
             return
         finally:
             link.recv_since = math.inf
-        if messages:
-            self.inbox.put_messages(link, messages)
+        link.heard_at = trio.current_time()
+        protocol = messages if self._overlay is None else self._take_control(link, messages)
+        if protocol:
+            self.inbox.put_messages(link, protocol)
         pause_s = link.compute_pause_s(messages, len(frame))
         if pause_s > 0.0:
             await trio.sleep(pause_s)
 
-    async def _watch(self) -> None:
-        limits = self._limits
-        while True:
-            await trio.sleep(limits.keepalive_s / WATCHES_PER_KEEPALIVE)
-            now = trio.current_time()
-            for link in tuple(self._links.values()):
-                if now - link.recv_since > limits.idle_timeout_s:
-                    self._retire(link, f"silent for more than {limits.idle_timeout_s:g} s")
-                elif now - link.send_since > limits.send_timeout_s:
-                    self._retire(link, f"took no frame for more than {limits.send_timeout_s:g} s")
-                elif now - link.sent_at >= limits.keepalive_s:
-                    link.request_keepalive()
+    def _take_control(self, link: Link, messages: list[bytes]) -> list[bytes]:
+        """Give the overlay what is its own and return the rest; on an older link all is the node's."""
+        assert self._overlay is not None
+        if link.version < CONTROL_VERSION:
+            return messages
+        for message in messages:
+            if is_control(message) and not link.scope.cancel_called:
+                try:
+                    self._overlay.on_control(link, message)
+                except PeerError as exc:
+                    self.penalise(link.key, exc.message)
+        return [message for message in messages if not is_control(message)]
 
 
-def compute_dialed(own: PeerKey, members: Mapping[PeerKey, str | None]) -> dict[PeerKey, str]:
-    """Return whom a node dials, and where: so that a pair has one link, and every pair that can has one.
-
-    Args:
-        own: The node's key; a client's is not among the members.
-        members: Every member's key, with its URL or None.
-
-    Returns:
-        Keys in ascending order, each with its URL.
-    """
-    for key in members:
-        if len(key) != len(own):
-            raise ConfigError(f"got a member key of {len(key)} bytes, expected {len(own)}")
-    dials_all = members.get(own) is None  # a client, or a member that others have no address of
-    return {
-        key: url
-        for key, url in sorted(members.items())
-        if url is not None and key != own and (dials_all or key > own)
-    }
-
-
-def compute_backoff_s(limits: EdgeLimits, attempt: int, jitter: float) -> float:
-    """Return the wait before dial number `attempt` + 1, seconds: doubling, capped, half of it jittered."""
-    doubled = limits.backoff_s_min * 2.0 ** min(attempt, 32)
-    return min(limits.backoff_s_max, doubled) * (0.5 + 0.5 * jitter)
+def _prepare_book(book: AddressBook, members: Mapping[PeerKey, str | None]) -> None:
+    if book.members != tuple(sorted(members)):
+        raise ConfigError(
+            f"got a book of {len(book.members)} members and a mesh of {len(members)}, expected the same ones"
+        )
+    book.set_hints({key: (url,) for key, url in members.items() if url is not None})

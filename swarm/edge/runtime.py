@@ -46,9 +46,18 @@ from swarm.core.inputs import (
 from swarm.core.node import NodeConfig, create_node, step
 from swarm.core.records import Record, Table
 from swarm.edge.event_log import EventLog
-from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
+from swarm.edge.link import (
+    BootstrapFailed,
+    DialFailed,
+    Inbound,
+    LinkDown,
+    LinkUp,
+    MeshEvent,
+    SecondMachine,
+)
 from swarm.edge.mesh import Mesh
 from swarm.edge.model_calls import ModelCalls, judge_pairs
+from swarm.edge.second_machine import SecondMachineError
 from swarm.edge.store import RECORDS_MAX, Store
 from swarm.edge.store_recovery import ROLLBACK_REMEDY
 
@@ -86,6 +95,7 @@ class Runtime:
 
         Raises:
             StoreError: The disk could not be read.
+            ConfigError: The node's key is in use on another machine; the node has stopped.
         """
         records = await self._load()
         self._report_rollback()
@@ -130,6 +140,8 @@ class Runtime:
     # -- the core ----------------------------------------------------------------------------------
 
     def _apply(self, input_: Input) -> None:
+        if self._mesh.second_machine:
+            return  # nothing more is signed
         self._state, actions = step(self._state, input_)
         for action in actions:
             self._perform(action)
@@ -187,6 +199,12 @@ class Runtime:
                 self._log.append("link_closed", peer=key, fields={"reason": reason})
             case DialFailed(key, reason):
                 self._log.append("dial_failed", peer=key, fields={"reason": reason})
+            case BootstrapFailed(url, reason):
+                self._log.append("bootstrap_failed", fields={"url": url, "reason": reason})
+            case SecondMachine(reason):
+                own = self._config.signer.key
+                self._log.append("second_machine", peer=own, fields={"reason": reason})
+                raise SecondMachineError(own, reason)
             case _:
                 assert_never(event)
 

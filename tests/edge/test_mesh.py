@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from consensus.errors import ConfigError, LimitExceeded, NetworkError
 from consensus.identity import KeyPair, NetworkId, PeerKey
+from swarm.edge.dialing import compute_backoff_s, compute_dialed
 from swarm.edge.handshake import Handshaker
 from swarm.edge.limits import EdgeLimits, LinkLimits, PenaltyBox, TokenBucket
 from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
 from swarm.edge.memory_transport import MemoryNetwork
-from swarm.edge.mesh import Mesh, compute_backoff_s, compute_dialed
+from swarm.edge.mesh import Mesh
 from swarm.edge.transport import Carrier, Connector, Listener, pack_messages
 from swarm.edge.websocket import dial, open_listener
 
@@ -42,6 +43,9 @@ def run_virtual(body: Callable[[], Awaitable[None]]) -> None:
     trio.run(body, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
+LinkEvent = LinkUp | LinkDown | DialFailed
+
+
 @dataclass(slots=True)
 class Node:
     """A mesh, its scope, and what has come out of it."""
@@ -62,7 +66,7 @@ class Node:
             if isinstance(event, Inbound):
                 return event
 
-    async def wait(self, kind: type[MeshEvent], key: PeerKey) -> MeshEvent:
+    async def wait(self, kind: type[LinkEvent], key: PeerKey) -> LinkEvent:
         while True:
             event = await self.mesh.inbox.receive()
             self.events.append(event)
@@ -428,25 +432,68 @@ def test_clients_leave_room_for_members() -> None:
     run_trio(body)
 
 
-def test_newer_link_of_the_same_opener_replaces_the_older() -> None:
+def test_newer_link_of_a_member_replaces_the_older() -> None:
     async def body() -> None:
         async with open_swarm() as swarm:
-            node = (await swarm.start_all(2))[0]
-            old = await swarm.dial_raw(CLIENT, node.key)
-            await node.wait(LinkUp, CLIENT.key)
-            new = await swarm.dial_raw(CLIENT, node.key)
-            down = await node.wait(LinkDown, CLIENT.key)
+            swarm.members[PAIRS[0].key] = None  # a member that dials, and whose older link may be a shadow
+            await swarm.register(PAIRS[1])
+            node = await swarm.start(PAIRS[1])
+            old = await swarm.dial_raw(PAIRS[0], node.key)
+            await node.wait(LinkUp, PAIRS[0].key)
+            new = await swarm.dial_raw(PAIRS[0], node.key)
+            down = await node.wait(LinkDown, PAIRS[0].key)
             assert isinstance(down, LinkDown)
             assert "newer" in down.reason
-            await node.wait(LinkUp, CLIENT.key)
+            await node.wait(LinkUp, PAIRS[0].key)
             with pytest.raises(NetworkError):
                 await old.recv()
             await new.send(pack_messages([b"hello"]))
-            assert await node.next_message() == Inbound(CLIENT.key, b"hello")
+            assert await node.next_message() == Inbound(PAIRS[0].key, b"hello")
             await old.aclose()
             await new.aclose()
 
     run_trio(body)
+
+
+def test_two_clients_under_one_key_do_not_take_each_others_links() -> None:
+    async def body() -> None:
+        async with open_swarm(memory=True) as swarm:
+            nodes = await swarm.start_all(2)
+            first = await swarm.start(CLIENT)
+            await first.wait_linked(2)
+            second = await swarm.start(CLIENT)
+            await trio.sleep(300.0)
+            ups = [event for event in first.events if isinstance(event, LinkUp)]
+            while len(first.mesh.inbox):
+                ups += [event for event in [first.mesh.inbox.receive_nowait()] if isinstance(event, LinkUp)]
+            assert len(ups) == 2
+            assert first.mesh.linked() == tuple(node.key for node in nodes)
+            first.scope.cancel()
+            while second.mesh.linked() != tuple(node.key for node in nodes):
+                await trio.sleep(1.0)  # of the mock clock
+
+    run_virtual(body)
+
+
+def test_client_that_fell_silent_gives_way_to_another_under_its_key() -> None:
+    async def body() -> None:
+        async with open_swarm(memory=True) as swarm:
+            node = (await swarm.start_all(2))[0]
+            old = await swarm.dial_raw(CLIENT, node.key)
+            await node.wait(LinkUp, CLIENT.key)
+            refused = await swarm.dial_raw(CLIENT, node.key)
+            with pytest.raises(NetworkError):
+                await refused.recv()
+            await trio.sleep(2 * LIMITS.keepalive_s)
+            new = await swarm.dial_raw(CLIENT, node.key)
+            await node.wait(LinkDown, CLIENT.key)
+            await node.wait(LinkUp, CLIENT.key)
+            await new.send(pack_messages([b"hello"]))
+            assert await node.next_message() == Inbound(CLIENT.key, b"hello")
+            for carrier in (old, refused, new):
+                await carrier.aclose()
+
+    run_virtual(body)
 
 
 def test_of_two_links_of_a_pair_the_lower_keys_stays() -> None:

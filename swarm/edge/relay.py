@@ -1,0 +1,288 @@
+"""Frames that one member sends another through a third: signed by their source, so the relay is not trusted.
+
+A relay can drop a frame or hold it back; it cannot change one, make one up, or have one taken twice. Each
+of the three has its own class here: `RelaySource`, `Relay`, `RelaySink`. They are told the time, open
+nothing and send nothing.
+
+Whose fault it is. A relay checks a frame before it passes it on, so what breaks a rule that a relay
+checks is the fault of whoever delivered it: bytes that are no frame, strangers, a second hop, a signature
+that does not hold. What a source signed is the source's fault, whoever delivers it: an empty payload, or
+one that is no message. A frame that came twice from one relay is that relay's, through two relays
+nobody's: the source may have sent both, but so may an attacker that recorded one. One that is late is
+nobody's fault: clocks differ.
+"""
+
+import heapq
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.encoding import Wire, decode, encode
+from consensus.errors import LimitExceeded, PeerError
+from consensus.hashing import sha256
+from consensus.identity import KEY_BYTES, NetworkId, PeerKey, Signer, Verifier
+from swarm.edge.control import RelayedMessage
+from swarm.edge.overlay_limits import OverlayLimits
+
+KIND_RELAYED: Final = 253  # signing kind of a relayed frame
+HEADER_BYTES_MAX: Final = 128
+OVERHEAD_BYTES: Final = HEADER_BYTES_MAX + 80  # what a payload grows by on its way
+SEQ_SHIFT: Final = 12  # a source's numbers start at its clock in 1/4,096 ms: above those of its earlier runs
+SENDER_SHARE: Final = 0.5  # of what a relay and a receiver allow
+
+
+class RelayedFrame(Wire, frozen=True):
+    """What is signed: who says what to whom, as the how-manieth, when."""
+
+    dst: bytes
+    src: bytes
+    seq: int
+    issued_ms: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A relayed frame whose shape was checked, and its exact bytes."""
+
+    dst: PeerKey
+    src: PeerKey
+    seq: int
+    issued_ms: int
+    payload: bytes
+    message: RelayedMessage
+
+
+def open_parcel(message: RelayedMessage, *, bytes_max: int) -> Parcel:
+    """Decode a relayed frame; nothing about its source is known yet.
+
+    Args:
+        message: As it came.
+        bytes_max: Longest frame taken.
+
+    Raises:
+        PeerError: It is none.
+    """
+    try:
+        frame = decode(RelayedFrame, message.frame, bytes_max=bytes_max)
+    except LimitExceeded as exc:
+        raise PeerError(exc.message) from exc
+    if len(frame.dst) != KEY_BYTES or len(frame.src) != KEY_BYTES or frame.dst == frame.src:
+        raise PeerError("relayed frame: got no two keys")
+    if frame.seq < 0 or frame.issued_ms < 0:
+        raise PeerError("relayed frame: got a negative number or time")
+    return Parcel(PeerKey(frame.dst), PeerKey(frame.src), frame.seq, frame.issued_ms, frame.payload, message)
+
+
+def verify_source(parcel: Parcel, *, network_id: NetworkId, verifier: Verifier) -> None:
+    """Check that a frame's source signed it.
+
+    Raises:
+        PeerError: It did not.
+    """
+    digest = sha256(parcel.message.frame)
+    if not verifier.is_valid(parcel.src, KIND_RELAYED, network_id, digest, parcel.message.signature):
+        raise PeerError("relayed frame: its signature does not hold")
+
+
+def is_fresh(parcel: Parcel, now_ms: int, limits: OverlayLimits) -> bool:
+    """Say whether a frame is of this moment, as clocks that differ a little see it."""
+    return now_ms - limits.fresh_s * 1_000 <= parcel.issued_ms <= now_ms + limits.ahead_s * 1_000
+
+
+class _Account:
+    """What one key may still send: bytes and frames. Charged only for what is let through."""
+
+    __slots__ = ("_bytes", "_frames")
+
+    def __init__(self, limits: OverlayLimits, share: float, now: float) -> None:
+        self._bytes = _Allowance(limits.relay_bytes_per_s * share, limits.relay_bytes_burst * share, now)
+        self._frames = _Allowance(limits.relay_frames_per_s * share, limits.relay_frames_burst * share, now)
+
+    def take(self, size: int, now: float) -> bool:
+        if not (self._bytes.has(size, now) and self._frames.has(1, now)):
+            return False
+        self._bytes.pay(size)
+        self._frames.pay(1)
+        return True
+
+
+class _Allowance:
+    """A token bucket that refuses instead of running into debt: what it refuses is dropped."""
+
+    __slots__ = ("_at", "_burst", "_level", "_per_s")
+
+    def __init__(self, per_s: float, burst: float, now: float) -> None:
+        self._per_s, self._burst, self._level, self._at = per_s, burst, burst, now
+
+    def has(self, amount: int, now: float) -> bool:
+        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
+        self._at = now
+        return self._level >= amount
+
+    def pay(self, amount: int) -> None:
+        self._level -= amount
+
+
+class RelaySource:
+    """Makes the frames that this node sends through others.
+
+    Args:
+        signer: This node.
+        network_id: The network, 32 bytes.
+        limits: Half of what a relay allows is kept to.
+    """
+
+    def __init__(self, *, signer: Signer, network_id: NetworkId, limits: OverlayLimits) -> None:
+        self._signer = signer
+        self._network_id = network_id
+        self._limits = limits
+        self._seq = 0
+        self._accounts: dict[PeerKey, _Account] = {}
+
+    def seal(self, dst: PeerKey, payload: bytes, *, now_ms: int) -> RelayedMessage:
+        """Return a signed frame for a member.
+
+        Args:
+            dst: Whom it is for.
+            payload: What it says.
+            now_ms: Wall clock, milliseconds since 1970.
+        """
+        self._seq = max(self._seq + 1, now_ms << SEQ_SHIFT)
+        frame = encode(RelayedFrame(dst, self._signer.key, self._seq, now_ms, payload))
+        return RelayedMessage(frame, self._signer.sign(KIND_RELAYED, self._network_id, frame))
+
+    def may_send(self, relay: PeerKey, size: int, now: float) -> bool:
+        """Take a frame's bytes from what one relay may be given; False where it would be too much."""
+        account = self._accounts.get(relay)
+        if account is None:
+            account = self._accounts[relay] = _Account(self._limits, SENDER_SHARE, now)
+        return account.take(size, now)
+
+
+class Relay:
+    """Decides which frames of others are passed on.
+
+    Args:
+        network_id: The network, 32 bytes.
+        limits: What one source, and all of them, may use.
+    """
+
+    def __init__(self, *, network_id: NetworkId, limits: OverlayLimits) -> None:
+        self._network_id = network_id
+        self._limits = limits
+        self._verifier = Verifier(good_max=1)  # no frame is passed on twice
+        self._last: dict[PeerKey, tuple[int, int]] = {}
+        self._accounts: dict[PeerKey, _Account] = {}
+        self._total = _Allowance(limits.relay_total_bytes_per_s, limits.relay_total_bytes_burst, 0.0)
+
+    def check(self, parcel: Parcel, *, now_ms: int, now: float) -> bool:
+        """Say whether a frame that came from its source is passed on, provided that its receiver is linked.
+
+        Args:
+            parcel: From the link of its source, a member.
+            now_ms: Wall clock, milliseconds since 1970.
+            now: Steady clock, seconds.
+
+        Returns:
+            False where it is dropped and nobody is at fault: late, sent before, or the relay has enough
+            to do.
+
+        Raises:
+            PeerError: Its signature does not hold, or its source sends more than it may.
+        """
+        size = len(parcel.message.frame)
+        account = self._accounts.get(parcel.src)
+        if account is None:
+            account = self._accounts[parcel.src] = _Account(self._limits, 1.0, now)
+        if not account.take(size, now):
+            raise PeerError("relayed frame: its source sends more than a relay passes on")
+        if not is_fresh(parcel, now_ms, self._limits) or not self._total.has(size, now):
+            return False
+        # A link keeps order, so a source's numbers rise; they start anew only after its frames went stale.
+        last_seq, last_ms = self._last.get(parcel.src, (-1, 0))
+        if (
+            parcel.seq <= last_seq
+            and now_ms - last_ms <= (self._limits.fresh_s + self._limits.ahead_s) * 1_000
+        ):
+            return False
+        verify_source(parcel, network_id=self._network_id, verifier=self._verifier)
+        self._last[parcel.src] = (parcel.seq, now_ms)
+        self._total.pay(size)
+        return True
+
+
+class _Seen:
+    """Which frames of one source came, through which relay; those below `floor` are not remembered."""
+
+    __slots__ = ("by_seq", "floor", "heard_ms", "rising")
+
+    def __init__(self) -> None:
+        self.by_seq: dict[int, PeerKey] = {}
+        self.rising: list[int] = []  # a heap of the same numbers
+        self.floor = -1
+        self.heard_ms = 0
+
+
+class RelaySink:
+    """Decides which frames for this node are taken as said by their source.
+
+    Args:
+        network_id: The network, 32 bytes.
+        limits: How old a frame may be, and how many are remembered.
+    """
+
+    def __init__(self, *, network_id: NetworkId, limits: OverlayLimits) -> None:
+        self._network_id = network_id
+        self._limits = limits
+        self._verifier = Verifier(good_max=1)
+        self._seen: dict[PeerKey, _Seen] = {}
+        self._accounts: dict[PeerKey, _Account] = {}
+
+    def check(self, parcel: Parcel, relay: PeerKey, *, now_ms: int) -> bool:
+        """Say whether a frame is taken. Its source is a member and not banned.
+
+        Args:
+            parcel: A frame for this node.
+            relay: Whose link it came on.
+            now_ms: Wall clock, milliseconds since 1970.
+
+        Returns:
+            False where it is dropped and nobody is at fault.
+
+        Raises:
+            PeerError: The relay is at fault: the signature does not hold, or it brought the frame before.
+        """
+        if not is_fresh(parcel, now_ms, self._limits):
+            return False
+        seen = self._get_seen(parcel.src, now_ms)
+        if parcel.seq in seen.by_seq:
+            if seen.by_seq[parcel.seq] == relay:
+                raise PeerError("relayed frame: a relay brought it twice")
+            return False
+        if parcel.seq <= seen.floor:
+            return False
+        verify_source(parcel, network_id=self._network_id, verifier=self._verifier)
+        self._remember(seen, parcel.seq, relay, now_ms)
+        return True
+
+    def has_allowance(self, parcel: Parcel, now: float) -> bool:
+        """Take a frame from what its source may send this node; False where it would be too much."""
+        account = self._accounts.get(parcel.src)
+        if account is None:
+            account = self._accounts[parcel.src] = _Account(self._limits, 1.0, now)
+        return account.take(len(parcel.message.frame), now)
+
+    def _get_seen(self, src: PeerKey, now_ms: int) -> _Seen:
+        """Return what is remembered of a source; once all of it would be stale anyway, nothing is."""
+        seen = self._seen.get(src)
+        if seen is None or now_ms - seen.heard_ms > (self._limits.fresh_s + self._limits.ahead_s) * 1_000:
+            seen = self._seen[src] = _Seen()
+        return seen
+
+    def _remember(self, seen: _Seen, seq: int, relay: PeerKey, now_ms: int) -> None:
+        seen.heard_ms = max(seen.heard_ms, now_ms)
+        seen.by_seq[seq] = relay
+        heapq.heappush(seen.rising, seq)
+        if len(seen.by_seq) > self._limits.seen_max:
+            seen.floor = heapq.heappop(seen.rising)
+            del seen.by_seq[seen.floor]
