@@ -41,7 +41,7 @@ from sim_net.checkers.watch import Watch
 from sim_net.manifest import NetworkSettings
 from sim_net.recorder import Recorder
 from sim_net.world import World
-from swarm.core.actions import Action, CancelCall, Generate, LoadReceipt, Persist, Send
+from swarm.core.actions import Action, CancelCall, Emit, Generate, LoadReceipt, Persist, Send
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
@@ -131,8 +131,8 @@ def test_a_failed_write_halts_the_node_for_good() -> None:
     asked = bench.ask()
     call_id = get_call(asked).call_id
     write_id = next(action.write_id for action in asked if isinstance(action, Persist))
-    halted = bench.put(PersistFailed(1, write_id, "disk full"))
-    assert get_events(halted) == ["node_halted"]
+    halted = bench.put(PersistFailed(1, write_id, "disk full", "free space"))
+    assert halted == [Emit(None, "node_halted", (("reason", "disk full"), ("remedy", "free space")))]
     round_id = compute_round_id(make_question(bench.network).payload)
     seat = bench.state.seats[round_id]
     before = dict(seat.round.desk.signed)

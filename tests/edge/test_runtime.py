@@ -47,6 +47,7 @@ from swarm.edge.model_calls import ModelCalls
 from swarm.edge.report import RoundReport, create_report
 from swarm.edge.runtime import Runtime
 from swarm.edge.store import Store, open_asyncio_loop, open_store
+from swarm.edge.store_recovery import Rollback
 from tests.e2e.processes import make_question
 
 LIMITS = EdgeLimits()
@@ -126,7 +127,7 @@ class TamperedStore(MemoryStore):
         self.writes += 1
         self.largest = max(self.largest, len(records))
         if self.writes == self.fails_at:
-            raise StoreError("no space left")
+            raise StoreError("no space left", remedy="free space")
         if self.writes == self.crashes_at:
             if self.is_kept:
                 await super().write(records)
@@ -334,13 +335,35 @@ def test_a_disk_that_fails_halts_its_node_and_no_other(tmp_path: Path, fails_at:
             await world.start(1, TamperedStore(fails_at=fails_at))
             report = read(await world.ask())
             (halted,) = world.get_events("node_halted")
-            assert halted.fields["reason"] == "no space left"
+            assert halted.fields == {"reason": "no space left", "remedy": "free space"}
             assert report.status in (Status.PARTIAL, Status.FULL)
             assert {gone.seat for gone in report.missing} <= {get_seat(world, 1)}
             said = len(world.sent[1])
             await world.ask(counter=1)
             assert world.sent[1][said:] == []
             assert world.get_events("peer_penalised") == []
+
+    run_virtual(main)
+
+
+class OlderStore(MemoryStore):
+    """A store whose database was put back from a copy."""
+
+    @property
+    def rollback(self) -> Rollback:
+        return Rollback(lost=2, abandoned=1, writes=7)
+
+
+def test_a_database_that_was_put_back_is_told_of(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_world(tmp_path) as world:
+            await world.start_rest(besides=(1,))
+            assert world.get_events("database_rolled_back") == []
+            await world.start(1, OlderStore())
+            (told,) = world.get_events("database_rolled_back")
+            assert told.peer == world.keys.peers[1].key
+            assert (told.fields["lost"], told.fields["abandoned"]) == (2, 1)
+            assert "let those rounds end" in str(told.fields["remedy"])
 
     run_virtual(main)
 
