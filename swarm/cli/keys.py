@@ -49,7 +49,7 @@ def create(
 ) -> None:
     """Make an API key; it is printed to stdout, and never again."""
     from swarm.cli.render import echo_note
-    from swarm.edge.asking import get_wall_ms
+    from swarm.edge.clock import get_wall_ms
     from swarm.edge.paths import get_paths
     from swarm.gateway.keys import KeyLimits, KeyStore
     from swarm.gateway.serving import open_database
@@ -89,7 +89,7 @@ def list_keys(as_json: bool) -> None:
 def revoke(name: str) -> None:
     """Make an API key worthless, at once and for good."""
     from swarm.cli.render import echo_note
-    from swarm.edge.asking import get_wall_ms
+    from swarm.edge.clock import get_wall_ms
     from swarm.edge.paths import get_paths
     from swarm.gateway.keys import KeyStore
     from swarm.gateway.serving import open_database

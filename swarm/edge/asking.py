@@ -22,6 +22,7 @@ from models.contract import Model
 from swarm.edge.ask_options import AskOptions, check_options, compute_seed
 from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.client import Answered, AskerClient, Progress, Unanswered
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.deadlines import Pace, compute_deadline_s, measure_pace, try_model
 from swarm.edge.event_log import EventLog
 from swarm.edge.local import (
@@ -49,7 +50,7 @@ class Asked:
     """A question's end: a report with its receipt's path; where either is None, `reason` says why.
 
     `judge` is the strategy by which the peers judged; `prompt_tokens` is what the answering peers read, None
-    where nobody counted; `is_unanswerable` says that every peer's model failed.
+    where nobody counted; `is_unanswerable` says that every peer's model failed; `certified` is the receipt.
     """
 
     report: RoundReport | None
@@ -59,6 +60,7 @@ class Asked:
     judge: str
     prompt_tokens: int | None = None
     is_unanswerable: bool = False
+    certified: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +160,13 @@ class SwarmAsker:
             with trio.CancelScope(shield=True):  # what is certified is kept, whoever still waits for it
                 await trio.to_thread.run_sync(write_private_file, path, result.receipt)
         except StoreError as exc:
-            return Asked(report, None, exc.message, elapsed, self.swarm.judge, prompt_tokens)
+            return Asked(
+                report, None, exc.message, elapsed, self.swarm.judge, prompt_tokens, certified=result
+            )
         if self.options.keeps_standing:  # nothing builds on a round whose receipt nobody has
             with suppress(LimitExceeded):  # a standing that fits no message: the one before stays
                 self.past.add(result.verdict.round, result.receipt, truth)
-        return Asked(report, path, "", elapsed, self.swarm.judge, prompt_tokens)
+        return Asked(report, path, "", elapsed, self.swarm.judge, prompt_tokens, certified=result)
 
     async def _wait_answer(self, prepared: Prepared) -> Answered | Unanswered | str:
         """Ask, until there is an answer or every peer's model has failed; then return why it did."""
@@ -274,11 +278,6 @@ async def _prepare_model(
         return None
     model = await trio.to_thread.run_sync(lambda: open_model(options.model, progress=note))
     return await _open_host(stack, model, log, tolerated=compute_tolerated(options.peers))
-
-
-def get_wall_ms() -> int:
-    """Return the time of day in milliseconds, as event logs carry it."""
-    return int(time.time() * 1_000)
 
 
 async def _open_host(stack: AsyncExitStack, model: Model, log: EventLog, *, tolerated: int) -> ModelHost:

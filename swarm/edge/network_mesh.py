@@ -1,11 +1,15 @@
 """The links of a network's members and askers: where they lead, and under which limits."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from consensus.identity import Signer
+from swarm.edge.address_book import AddressBook
+from swarm.edge.anchors import read_anchors
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.mesh import Mesh
 from swarm.edge.network_file import NetworkFile
@@ -33,6 +37,7 @@ async def open_member_links(
     file: NetworkFile,
     config: PeerConfig,
     *,
+    anchors: Path,
     limits: EdgeLimits,
     note: Callable[[str], None],
 ) -> AsyncIterator[MemberLinks]:
@@ -42,6 +47,7 @@ async def open_member_links(
         signer: The member.
         file: The network.
         config: Where it listens, and what it tells others of that.
+        anchors: Where addresses of other members are kept.
         limits: Bounds.
         note: Called with a line of what is to be known.
 
@@ -53,16 +59,20 @@ async def open_member_links(
         host, port = parse_listen(config.listen)
         listener = await open_listener(host, port, limits=limits, tls=TlsIdentity.create())
         note(f"listening at {listener.url}")
-    members = {key: file.addresses.get(key) for key in file.network.keys}
-    if config.is_outbound_only:
-        members[signer.key] = None
+    book = _make_book(signer, file, urls=config.advertise)
+    saved = read_anchors(anchors)
+    if saved.problem:
+        note(saved.problem)
+    book.load_anchors(saved.records)
     mesh = Mesh(
         signer=signer,
         network_id=file.network.network_id,
-        members=members,
+        members={key: file.addresses.get(key) for key in file.network.keys},
         limits=limits,
         connect=partial(dial, limits=limits),
         listen=None if listener is None else listener.serve,
+        book=book,
+        anchors=anchors,
     )
     try:
         yield MemberLinks(mesh, "" if listener is None else listener.url)
@@ -72,11 +82,22 @@ async def open_member_links(
 
 
 def create_client_mesh(signer: Signer, file: NetworkFile, *, limits: EdgeLimits) -> Mesh:
-    """Return an asker's mesh to the members of a network whose addresses are known."""
+    """Return an asker's mesh to the members of a network, whose addresses it hears from each other."""
     return Mesh(
         signer=signer,
         network_id=file.network.network_id,
         members={key: file.addresses.get(key) for key in file.network.keys},
         limits=limits,
         connect=partial(dial, limits=limits),
+        book=_make_book(signer, file, urls=()),
+    )
+
+
+def _make_book(signer: Signer, file: NetworkFile, *, urls: Sequence[str]) -> AddressBook:
+    return AddressBook(
+        signer=signer,
+        network_id=file.network.network_id,
+        members=file.network.keys,
+        get_time_ms=get_wall_ms,
+        urls=urls,
     )

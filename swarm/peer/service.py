@@ -20,8 +20,8 @@ from models.catalog import open_model
 from models.contract import Model
 from models.judges.strategy import JudgeStrategy, format_strategy
 from swarm.core.node import NodeConfig
-from swarm.edge.asking import get_wall_ms
 from swarm.edge.calibrations import resolve_calibrated
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import Json
 from swarm.edge.limits import EdgeLimits
@@ -32,7 +32,7 @@ from swarm.edge.network_mesh import MemberLinks, open_member_links
 from swarm.edge.network_urls import parse_listen
 from swarm.edge.paths import DATA_DIR_VARIABLE
 from swarm.edge.peer_config import PeerConfig
-from swarm.edge.peer_directory import STORE_NAME, get_log_path
+from swarm.edge.peer_directory import ADDRESSES_NAME, STORE_NAME, get_log_path
 from swarm.edge.runtime import Runtime
 from swarm.edge.store import Store, open_store
 from swarm.edge.tuning import tune_collector
@@ -132,7 +132,9 @@ async def open_peer(
         store = await open_store(directory / STORE_NAME)
         stack.push_async_callback(store.aclose)
         links = await stack.enter_async_context(
-            open_member_links(signer, file, config, limits=EdgeLimits(), note=note)
+            open_member_links(
+                signer, file, config, anchors=directory / ADDRESSES_NAME, limits=EdgeLimits(), note=note
+            )
         )
         host = ModelHost(model)
         runtime = _make_runtime(signer, file, model, judge, store=store, links=links, host=host, log=log)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consensus.errors import ConfigError
-from swarm.edge.asking import get_wall_ms
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.paths import Paths
 from swarm.gateway.guard import is_host_allowed, split_host
 from swarm.gateway.keys import KeyLimits, KeyStore

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from starlette.datastructures import Headers
 
-from swarm.edge.asking import get_wall_ms
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.paths import Paths
 from swarm.gateway.cookies import name_cookie, read_cookie
 from swarm.gateway.keys import KeyLimits, KeyStore
