@@ -125,7 +125,7 @@ class TopApp(App[None]):
             lines = RichLog(id="lines", max_lines=LINES_MAX, markup=False, highlight=False, wrap=False)
             lines.border_title = "log"
             yield lines
-        yield Input(id="filter", placeholder="show only what holds this text; Enter keeps it, Escape ends it")
+        yield Input(None, "show only what holds this text; Enter keeps it, Escape ends it", id="filter")
         yield Footer()
 
     def on_mount(self) -> None:

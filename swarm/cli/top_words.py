@@ -8,7 +8,7 @@ from typing import Final
 from swarm.cli.log_lines import ID_DIGITS, is_relative
 from swarm.cli.render import clean_terminal, render_table
 from swarm.edge.events import Json
-from swarm.edge.peer_view_faults import FAULTS, Severity
+from swarm.edge.peer_view_faults import HALTING, Severity
 from swarm.edge.peer_view_rows import FaultRow, LinkState, NodeState, PenaltyRow, RoundRow, Snapshot
 
 TOP_SCHEMA: Final = "peerage.top/1"
@@ -127,11 +127,12 @@ def make_trouble_rows(shown: Snapshot) -> list[Row]:
 def _make_fault_row(fault: FaultRow, shown: Snapshot) -> Row:
     where = "" if fault.round_id is None else f"round {_shorten(fault.round_id)}: "
     reason = f" ({_one_line(fault.reason)})" if fault.reason else ""
+    times = "" if fault.times == 1 else f"{fault.times} times: "
     return Row(
         (
             render_when(fault.t_ms, now_ms=shown.now_ms),
             fault.severity.value,
-            f"{where}{fault.words}{reason}\ntry: {fault.remedy}",
+            f"{where}{times}{fault.words}{reason}\ntry: {fault.remedy}",
         ),
         is_bad=fault.severity is Severity.ERROR,
     )
@@ -182,7 +183,8 @@ def describe_remedy(shown: Snapshot) -> str:
     """Return what to do about a peer that has halted, or is gone without having said so; else nothing."""
     match shown.state:
         case NodeState.HALTED:
-            return f"try: {FAULTS['node_halted'].remedy}"
+            remedies = [fault.remedy for fault in shown.faults if fault.event in HALTING]
+            return f"try: {remedies[0]}" if remedies else ""
         case NodeState.GONE:
             return "try: see its last events, and start it again"
         case _:
@@ -253,6 +255,7 @@ def make_value(shown: Snapshot, lines: Iterable[str], *, log: str, damaged: int)
         "faults": [
             {
                 "t_ms": fault.t_ms,
+                "times": fault.times,
                 "severity": fault.severity.value.lower(),
                 "event": fault.event,
                 "round": None if fault.round_id is None else fault.round_id.hex(),

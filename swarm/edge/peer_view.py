@@ -6,11 +6,12 @@ need to be read of its older part: what the others say is over soon (`swarm.edge
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 
 from swarm.edge.event_table import EVENTS, Whose
 from swarm.edge.events import GAP_EVENT, Event
 from swarm.edge.peer_view_faults import FAULTS, Severity
+from swarm.edge.peer_view_fields import bound, find_class, get_integer, get_text
 from swarm.edge.peer_view_rows import (
     STATUS_HALTED,
     STATUS_INTERRUPTED,
@@ -31,7 +32,6 @@ WRITERS_MAX: Final = 64
 UNDER_WAY_MAX: Final = 256
 FINISHED_MAX: Final = 200
 FAULTS_MAX: Final = 100
-TEXT_CHARS_MAX: Final = 300
 MINUTES_MAX: Final = 60  # of which finished rounds are counted
 MINUTE_MS: Final = 60_000
 
@@ -39,18 +39,25 @@ LASTING: Final = (
     *("node_started", "node_stopped", "node_halted", "node_paused", "node_unpaused"),
     *("link_opened", "link_closed", "peer_penalised"),
     *("round_opened", "round_resumed", "round_closed", "round_halted", "round_declined"),
-    *("evidence_found", "receipt_damaged", "receipt_unreadable", GAP_EVENT),
+    *("evidence_found", "receipt_damaged", "receipt_unreadable", "second_machine", "database_rolled_back"),
+    GAP_EVENT,
 )
 """Events whose effect outlasts the round or the moment in which they were written."""
 
 # After one of these a further start is a new life of the process, not another peer of a local swarm that
 # comes up beside the first and shares its log.
 _SETTLING: Final = frozenset(
-    {"node_stopped", "node_halted", "round_opened", "round_resumed", "round_closed", "round_halted"}
+    {
+        "node_stopped",
+        "node_halted",
+        "second_machine",
+        "round_opened",
+        "round_resumed",
+        "round_closed",
+        "round_halted",
+    }
 )
 
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 _Key = tuple[bytes, bytes]  # of a round: its id, and the peer whose part in it this is
 
 
@@ -71,7 +78,7 @@ class PeerView:
         self._own_classes: dict[_Key, int | None] = {}
         self._closed_by_minute: dict[int, int] = {}
         self._penalties: dict[bytes, PenaltyRow] = {}
-        self._faults: list[FaultRow] = []
+        self._faults: dict[tuple[str, bytes | None, bool], FaultRow] = {}
         self._totals = dict.fromkeys(("rounds", "declined", "penalties", "faults", "lost_events"), 0)
 
     @property
@@ -90,7 +97,7 @@ class PeerView:
         kind = EVENTS.get(event.event)
         if kind is not None and kind.whose is Whose.WRITER and event.peer is not None:
             self._writers[event.peer] = None
-            _bound(self._writers, WRITERS_MAX)
+            bound(self._writers, WRITERS_MAX)
         self._is_settled = self._is_settled or event.event in _SETTLING
 
     def get_snapshot(self, *, now_ms: int, is_written: bool) -> Snapshot:
@@ -110,7 +117,7 @@ class PeerView:
         return Snapshot(
             peers=tuple(self._writers),
             state=state,
-            reason=self._reason,
+            reason="" if state is NodeState.GONE and self._state is not NodeState.HALTED else self._reason,
             started_ms=self._started_ms,
             last_ms=self._last_ms,
             now_ms=now_ms,
@@ -120,7 +127,7 @@ class PeerView:
                 *reversed(self._finished.values()),
             ),
             penalties=tuple(reversed(self._penalties.values())),
-            faults=tuple(reversed(self._faults)),
+            faults=tuple(reversed(self._faults.values())),
             rounds_last_hour=sum(
                 count for at, count in self._closed_by_minute.items() if minute - MINUTES_MAX < at <= minute
             ),
@@ -168,18 +175,18 @@ class PeerView:
         self._state, self._reason = NodeState.STOPPED, ""
 
     def _on_halted(self, event: Event) -> None:
-        self._state, self._reason = NodeState.HALTED, _get_text(event, "reason")
+        self._state, self._reason = NodeState.HALTED, get_text(event, "reason")
 
     def _on_paused(self, event: Event) -> None:
         if self._state is not NodeState.HALTED:
-            self._state, self._reason = NodeState.PAUSED, _get_text(event, "reason")
+            self._state, self._reason = NodeState.PAUSED, get_text(event, "reason")
 
     def _on_unpaused(self, _event: Event) -> None:
         if self._state is NodeState.PAUSED:
             self._state, self._reason = NodeState.RUNNING, ""
 
     def _on_gap(self, event: Event) -> None:
-        self._totals["lost_events"] += _get_integer(event, "lost") or 0
+        self._totals["lost_events"] += get_integer(event, "lost") or 0
 
     # -- links -------------------------------------------------------------------------------------
 
@@ -209,7 +216,7 @@ class PeerView:
                 state=LinkState.UP if still_open else LinkState.DOWN,
                 since_ms=row.since_ms if row is not None and still_open else event.t_ms,
                 times_lost=(0 if row is None else row.times_lost) + 1,
-                reason=_get_text(event, "reason"),
+                reason=get_text(event, "reason"),
             )
         )
 
@@ -219,11 +226,11 @@ class PeerView:
         if row is None:
             row = LinkRow(peer=key, state=LinkState.UNREACHED, since_ms=event.t_ms, times_lost=0, reason="")
         if row.state is not LinkState.UP:
-            self._put_link(replace(row, reason=_get_text(event, "reason")))
+            self._put_link(replace(row, reason=get_text(event, "reason")))
 
     def _put_link(self, row: LinkRow) -> None:
         self._links[row.peer] = row
-        for gone in _bound(self._links, LINKS_MAX):
+        for gone in bound(self._links, LINKS_MAX):
             self._open_counts.pop(gone, None)
 
     def _on_penalised(self, event: Event) -> None:
@@ -234,9 +241,9 @@ class PeerView:
             peer=key,
             times=1 + (0 if before is None else before.times),
             last_ms=event.t_ms,
-            reason=_get_text(event, "reason"),
+            reason=get_text(event, "reason"),
         )
-        _bound(self._penalties, PENALISED_MAX)
+        bound(self._penalties, PENALISED_MAX)
 
     # -- rounds ------------------------------------------------------------------------------------
 
@@ -245,9 +252,9 @@ class PeerView:
             replace(
                 _make_row(event),
                 opened_ms=event.t_ms,
-                seat=_get_integer(event, "seat"),
-                seats=_get_integer(event, "seats"),
-                quorum=_get_integer(event, "quorum"),
+                seat=get_integer(event, "seat"),
+                seats=get_integer(event, "seats"),
+                quorum=get_integer(event, "quorum"),
             )
         )
 
@@ -261,27 +268,27 @@ class PeerView:
             self._put_round(
                 replace(
                     row,
-                    step=_get_integer(event, "step"),
-                    phase=_get_text(event, "phase"),
-                    heard=_get_integer(event, "seats"),
+                    step=get_integer(event, "step"),
+                    phase=get_text(event, "phase"),
+                    heard=get_integer(event, "seats"),
                 )
             )
 
     def _on_decided(self, event: Event) -> None:
         row, classes = self._find_round(event), event.fields.get("classes")
         if row.finished_ms is None and row.seat is not None and isinstance(classes, list | tuple):
-            self._own_classes[_get_key(event)] = _find_class(row.seat, classes)
+            self._own_classes[_get_key(event)] = find_class(row.seat, classes)
             self._put_round(row)
 
     def _on_round_closed(self, event: Event) -> None:
         key = _get_key(event)
         self._put_round(self._find_round(event))
         own = self._judge_own(key, event)
-        self._finish(key, event, status=_get_text(event, "status"), own=own)
+        self._finish(key, event, status=get_text(event, "status"), own=own)
         self._totals["rounds"] += 1
         minute = event.t_ms // MINUTE_MS
         self._closed_by_minute[minute] = self._closed_by_minute.get(minute, 0) + 1
-        _bound(self._closed_by_minute, MINUTES_MAX)
+        bound(self._closed_by_minute, MINUTES_MAX)
 
     def _on_round_halted(self, event: Event) -> None:
         self._put_round(self._find_round(event))
@@ -293,7 +300,7 @@ class PeerView:
     def _judge_own(self, key: _Key, event: Event) -> Own:
         if "winner" in event.fields and event.fields["winner"] is None:
             return Own.NO_WINNER
-        winner = _get_integer(event, "winner")
+        winner = get_integer(event, "winner")
         if winner is None or key not in self._own_classes:
             return Own.UNKNOWN
         own_class = self._own_classes[key]
@@ -311,40 +318,41 @@ class PeerView:
         key = (row.round_id, row.peer)
         self._finished.pop(key, None)
         self._under_way[key] = row
-        for gone in _bound(self._under_way, UNDER_WAY_MAX):
+        for gone in bound(self._under_way, UNDER_WAY_MAX):
             self._own_classes.pop(gone, None)
 
     def _finish(self, key: _Key, event: Event, *, status: str, own: Own = Own.UNKNOWN) -> None:
         row = self._under_way.pop(key)
         self._own_classes.pop(key, None)
         self._finished[key] = replace(row, status=status, finished_ms=event.t_ms, own=own)
-        _bound(self._finished, FINISHED_MAX)
+        bound(self._finished, FINISHED_MAX)
 
     # -- faults ------------------------------------------------------------------------------------
 
     def _note_fault(self, event: Event) -> None:
-        kind = FAULTS[event.event]
-        row = self._find_round(event)
-        is_own = row.seat is not None and row.seat == _get_integer(event, "seat")
+        kind, row = FAULTS[event.event], self._find_round(event)
+        is_own = row.seat is not None and row.seat == get_integer(event, "seat")
+        key = (event.event, event.round_id, is_own)
+        before = self._faults.pop(key, None)
         self._totals["faults"] += 1
-        self._faults.append(
-            FaultRow(
-                t_ms=event.t_ms,
-                severity=Severity.ERROR if is_own else kind.severity,
-                event=event.event,
-                round_id=event.round_id,
-                words=kind.words,
-                reason=_get_text(event, "reason"),
-                remedy=kind.remedy_own if is_own and kind.remedy_own else kind.remedy,
-            )
+        self._faults[key] = FaultRow(
+            t_ms=event.t_ms,
+            times=1 + (0 if before is None else before.times),
+            severity=Severity.ERROR if is_own else kind.severity,
+            event=event.event,
+            round_id=event.round_id,
+            words=kind.words,
+            reason=get_text(event, "reason"),
+            remedy=kind.remedy_own if is_own and kind.remedy_own else kind.remedy,
         )
-        del self._faults[:-FAULTS_MAX]
+        bound(self._faults, FAULTS_MAX)
 
 
 _HANDLERS: Final[Mapping[str, Callable[[PeerView, Event], None]]] = {
     "node_started": PeerView._on_started,
     "node_stopped": PeerView._on_stopped,
     "node_halted": PeerView._on_halted,
+    "second_machine": PeerView._on_halted,
     "node_paused": PeerView._on_paused,
     "node_unpaused": PeerView._on_unpaused,
     GAP_EVENT: PeerView._on_gap,
@@ -369,29 +377,3 @@ def _get_key(event: Event) -> _Key:
 def _make_row(event: Event) -> RoundRow:
     round_id, peer = _get_key(event)
     return RoundRow(round_id=round_id, peer=peer, status=STATUS_UNDER_WAY)
-
-
-def _get_integer(event: Event, name: str) -> int | None:
-    value = event.fields.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _get_text(event: Event, name: str) -> str:
-    value = event.fields.get(name)
-    return value[:TEXT_CHARS_MAX] if isinstance(value, str) else ""
-
-
-def _find_class(seat: int, classes: list[object] | tuple[object, ...]) -> int | None:
-    """Return the index of the class that a seat's answer is in; None where it is in none."""
-    for index, members in enumerate(classes):
-        if isinstance(members, str) and str(seat) in members.split(","):
-            return index
-    return None
-
-
-def _bound(kept: dict[_K, _V], most: int) -> list[_K]:
-    """Take the oldest out of what is kept until it has `most`; returns their keys."""
-    gone = list(kept)[:-most] if len(kept) > most else []
-    for key in gone:
-        del kept[key]
-    return gone

@@ -40,6 +40,21 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         "its disk failed; it signs and says nothing more",
         "free space on its disk or mend it, then start it again",
     ),
+    "second_machine": FaultKind(
+        Severity.ERROR,
+        "its key is in use on another machine as well; it has stopped",
+        "end it on one of them, and never copy a running peer",
+    ),
+    "database_rolled_back": FaultKind(
+        Severity.ERROR,
+        "its database was an older copy; it is silent where that matters",
+        "keep what is there now, and restore no older copy",
+    ),
+    "bootstrap_failed": FaultKind(
+        Severity.WARNING,
+        "an address of the network's file gave no link",
+        "nothing: it is tried again while links are too few",
+    ),
     "receipt_damaged": FaultKind(
         Severity.ERROR,
         "a receipt on its disk does not hold",
@@ -83,3 +98,6 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     ),
 }
 """By event."""
+
+HALTING: Final = ("node_halted", "second_machine")
+"""Events after which a peer signs nothing more."""

@@ -115,19 +115,21 @@ class PenaltyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRow:
-    """Something that went wrong.
+    """Something that went wrong, once or repeatedly.
 
     Attributes:
-        t_ms: When.
+        t_ms: When, the last time.
+        times: How often, in the same round if in one.
         severity: How bad it is.
         event: The event's name.
         round_id: In which round, if in one.
         words: What it means.
-        reason: As logged; comes from outside.
+        reason: As logged the last time; comes from outside.
         remedy: What can be done about it.
     """
 
     t_ms: int
+    times: int
     severity: Severity
     event: str
     round_id: bytes | None
@@ -155,7 +157,7 @@ class Snapshot:
         rounds_seen: Rounds certified.
         rounds_declined: Questions that it did not take because it was paused.
         penalties_seen: Rules broken by others.
-        faults_seen: Faults; more than `faults` where old ones are forgotten.
+        faults_seen: Faults, repeated ones and forgotten ones too.
         events_lost: Events that the log lacks, by its own word.
     """
 

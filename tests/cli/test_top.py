@@ -267,7 +267,8 @@ def test_a_log_of_a_million_lines_opens_in_seconds_and_in_little_memory(tmp_path
     measure = (
         "import resource, sys, time; from swarm.cli.main import main; began = time.perf_counter();"
         f"code = main(['top', '--json', '--log', {str(path)!r}]); took = time.perf_counter() - began;"
-        "print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file=sys.stderr); sys.exit(code)"
+        "print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file=sys.stderr);"
+        "sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", measure], capture_output=True, timeout=120, check=True)
     took_s, resident_mib = map(float, done.stderr.split())

@@ -13,11 +13,11 @@ from swarm.edge.peer_view import (
     LINKS_MAX,
     MINUTE_MS,
     MINUTES_MAX,
-    TEXT_CHARS_MAX,
     UNDER_WAY_MAX,
     PeerView,
 )
 from swarm.edge.peer_view_faults import FAULTS, REMEDY_CHARS_MAX, Severity
+from swarm.edge.peer_view_fields import TEXT_CHARS_MAX
 from swarm.edge.peer_view_rows import LinkState, NodeState, Own, Snapshot
 from tests.edge.peer_events import ANA, BEN, ME, NOW_MS, Script, make_round_id
 
@@ -222,6 +222,29 @@ def test_a_round_of_which_the_beginning_is_missing_claims_nothing() -> None:
         None,
         None,
     )
+
+
+def test_a_key_that_runs_twice_has_halted_the_peer() -> None:
+    script = start()
+    script.say("second_machine", reason="it was seen elsewhere")
+    shown = show(script)
+    assert (shown.state, shown.reason, shown.faults[0].severity) == (
+        NodeState.HALTED,
+        "it was seen elsewhere",
+        Severity.ERROR,
+    )
+    assert show(script, is_written=False).reason == "it was seen elsewhere"
+
+
+def test_a_fault_that_comes_again_and_again_is_one_row() -> None:
+    script = start()
+    script.say("receipt_damaged", round_id=ROUND, reason="digest")
+    for number in range(3):
+        script.wait(1_000)
+        script.say("bootstrap_failed", reason=f"refused {number}", url="wss://x:1")
+    latest, first = show(script).faults
+    assert (latest.event, latest.times, latest.reason) == ("bootstrap_failed", 3, "refused 2")
+    assert (first.event, first.times, show(script).faults_seen) == ("receipt_damaged", 1, 4)
 
 
 def test_a_round_left_without_a_result_is_a_fault_too() -> None:
