@@ -23,8 +23,8 @@ from swarm.edge.paths import sync_directory, write_private_file
 from swarm.edge.peer_directory import KEY_NAME
 from swarm.edge.strict_json import decode_json, encode_json
 
-KIND_ROTATION: Final = 254  # signing kind of a statement; protocol kinds are lower, the handshake's is 255
-NO_NETWORK: Final = NetworkId(tagged_hash("key rotation"))  # no genesis has this digest
+KIND_ROTATION: Final = 252  # signing kind of a statement; the edge counts down from 255, the handshake
+NO_NETWORK: Final = NetworkId(tagged_hash("key-rotation"))  # no genesis has this digest
 SCHEMA: Final = "peerage.rotation/1"
 VERSION: Final = 1
 FILE_BYTES_MAX: Final = 4_096

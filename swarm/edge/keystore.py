@@ -216,7 +216,7 @@ def _decode(data: bytes) -> _KeyFile:
 def _compute_bound(file: _KeyFile) -> bytes:
     """Return what is sealed along: everything that the file says in clear, as values and not as text."""
     return tagged_hash(
-        "key file",
+        "key-file",
         file.schema.encode("utf-8"),
         bytes.fromhex(file.public_key),
         file.kdf.name.encode("utf-8"),

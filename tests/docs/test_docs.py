@@ -3,6 +3,7 @@
 `python tests/docs/test_docs.py` writes docs/cli.md anew.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -23,7 +24,10 @@ HELP_COLUMNS = 100
 READERS_FILES = {  # what a reader of the pages has at hand
     "questions.txt": "What is 7 times 12?\nHow many days has a week?\n",
     "votes.csv": "judge,left,right,outcome\nana,tea,coffee,1\nben,coffee,water,.8\nana,water,tea,0\n",
+    "password.txt": "correct horse battery staple\n",
 }
+# A reader's directories are on a disk; a test's may be in memory or in a container's layer.
+READERS_DISK = {"PEERAGE_PEER_INIT_ALLOW_VOLATILE": "1", "PEERAGE_KEYS_RESTORE_ALLOW_VOLATILE": "1"}
 
 
 def render_help() -> str:
@@ -61,13 +65,22 @@ def find_commands(*, slow: bool) -> list[str]:
 def run_command(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run a documented command as the installed program would."""
     command = [sys.executable, "-m", "swarm.cli.main", *shlex.split(line)[1:]]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env={**os.environ, **READERS_DISK},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def test_documented_commands_run(tmp_path: Path) -> None:
     lines = find_commands(slow=False)
     assert len(lines) >= 5
     for name, text in READERS_FILES.items():
+        (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text(text)
     for line in lines:  # in order: a later one reads what an earlier one wrote
         done = run_command(line, tmp_path)
