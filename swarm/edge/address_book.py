@@ -5,6 +5,7 @@ network. A record that expires is dropped; addresses from the network's file, an
 this peer was down, are hints: dialed like records, never shown to others.
 """
 
+import ipaddress
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,14 +20,13 @@ from swarm.edge.addresses import (
     AHEAD_MS_MAX,
     Addressed,
     SignedRecord,
+    is_current,
     open_record,
     sign_record,
-    verify_current,
 )
 from swarm.edge.network_urls import parse_url
 
 OWN_MAX: Final = 16  # own records of this run that are recognised; one is issued every few hours
-LATE_MS_MAX: Final = 600_000  # how long after its expiry a record is nobody's fault: clocks differ
 HINT_AGE_MS_MAX: Final = 7 * 86_400_000  # how long after it expired an anchor is still worth a dial
 
 
@@ -66,9 +66,8 @@ class AddressBook:
             if len(key) != KEY_BYTES:
                 raise ConfigError(f"got a member key of {len(key)} bytes, expected {KEY_BYTES}")
         self.urls = tuple(parse_url(url).url for url in urls)
-        self.bootstrap = tuple(dict.fromkeys(bootstrap))
-        for url in self.bootstrap:
-            parse_url(url)
+        forms = dict.fromkeys(parse_url(url).url for url in bootstrap)
+        self.bootstrap = tuple(url for url in forms if url not in self.urls)
         self.started_ms = get_time_ms()
         self.changed = trio.lowlevel.ParkingLot()  # whoever follows the book waits here
         self.version = 0  # counts changes
@@ -96,14 +95,24 @@ class AddressBook:
         return tuple(record for _, record in sorted(self._records.items()))
 
     def list_urls(self) -> Mapping[PeerKey, tuple[str, ...]]:
-        """Return where members are dialed, by rising key; not this node itself."""
-        found = dict(self._hints) | {key: record.urls for key, record in self._records.items()}
+        """Return where members are dialed, by rising key; not this node itself.
+
+        Addresses of this machine are left out of records unless this node's own network is on this machine: a
+        member shall not have others call on whatever listens behind their own walls.
+        """
+        is_local, found = self._is_local(), dict(self._hints)
+        for key, record in self._records.items():
+            found[key] = tuple(url for url in record.urls if is_local or not is_loopback(url))
         return {key: urls for key, urls in sorted(found.items()) if urls and key != self.own_key}
+
+    def _is_local(self) -> bool:
+        hinted = (url for urls in self._hints.values() for url in urls)
+        return any(map(is_loopback, (*self.urls, *self.bootstrap, *hinted)))
 
     def set_hints(self, hints: Mapping[PeerKey, Sequence[str]]) -> None:
         """Add where members may be, from a source that signs nothing; records of theirs count before."""
         for key, urls in hints.items():
-            if key in self._is_member and urls:
+            if key in self._is_member and key != self.own_key and urls:
                 self._hints[key] = tuple(urls)
         self._note_change()
 
@@ -135,19 +144,17 @@ class AddressBook:
         """Keep a record that `open` gave back, if it is news.
 
         Returns:
-            False if one as new was known, it is this node's own, or it expired only a while ago.
+            False if one as new was known, it is this node's own, or is of another time: clocks differ, so
+            that is nobody's fault.
 
         Raises:
             ForeignRecordError: It is this node's own, signed since this node started, and not by it.
-            PeerError: It is from another time.
         """
         if record.key == self.own_key:
             self._verify_own(record)
             return False
-        now_ms = self.get_time_ms()
-        if record.expires_ms <= now_ms < record.expires_ms + LATE_MS_MAX:
+        if not is_current(record, self.get_time_ms()):
             return False
-        verify_current(record, now_ms)
         known = self._records.get(record.key)
         if known is not None and not record.is_newer(known):
             return False
@@ -213,3 +220,15 @@ class AddressBook:
     def _note_change(self) -> None:
         self.version += 1
         self.changed.unpark_all()
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether a URL names this machine as such; what a name in DNS leads to is not looked up."""
+    try:
+        host = parse_url(url).host
+    except ConfigError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -125,8 +125,11 @@ class Gossip:
             await self._news.wait()
             self._news = trio.Event()
             for listener in tuple(self._listeners.values()):
-                news, listener.news = listener.news, {}
-                self._tell(listener.link, news.values())
+                # One message at a time, oldest news first: who signs records all day delays nobody's.
+                first = list(listener.news)[: self._limits.records_per_message_max]
+                self._tell(listener.link, [listener.news.pop(key) for key in first])
+                if listener.news:
+                    self._news.set()
             await trio.sleep(self._limits.news_s)
 
     async def _keep(self) -> None:

@@ -152,7 +152,7 @@ class Overlay:
         if neighbour is not None and neighbour.link is link:
             del self._neighbours[link.key]
             self._gossip.on_link_down(link)
-            self._note_gone(link.key)
+            self._shake(link.key, self._routes.get_bits(link.key))
             self._mark(self._routes.drop_neighbour(link.key))
         self.reconsider(link.key)
         self._presence_due.set()
@@ -214,15 +214,15 @@ class Overlay:
             raise PeerError(f"got more than {self._limits.presence_per_s:g} words on presence a second")
         bits = decode_presence(message.members, len(self._places))
         key = neighbour.link.key
-        chosen = {dst: self._routes.choose(dst, trio.current_time()) for dst in self._reached}
+        self._shake(key, self._routes.get_bits(key) & ~bits)
         self._mark(self._routes.set_neighbour(key, bits))
-        for dst, relay in chosen.items():
-            if relay == key and not bits >> self._places[dst] & 1:
-                self._shaken[dst] = True
 
-    def _note_gone(self, relay: PeerKey) -> None:
-        now = trio.current_time()
-        self._shaken.update({dst: True for dst in self._reached if self._routes.choose(dst, now) == relay})
+    def _shake(self, relay: PeerKey, lost: int) -> None:
+        """Note which members are reached through a relay that has just lost them: what it had is lost."""
+        for place in list_places(lost):
+            dst = self._book.members[place]
+            if dst in self._reached and self._routes.choose(dst, trio.current_time()) == relay:
+                self._shaken[dst] = True
 
     def _mark(self, bits: int) -> None:
         if bits:

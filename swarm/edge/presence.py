@@ -73,6 +73,10 @@ class Routes:
         self._chosen.clear()
         return self._bits.pop(key, 0)
 
+    def get_bits(self, key: PeerKey) -> int:
+        """Return what a neighbour says."""
+        return self._bits.get(key, 0)
+
     def count(self) -> int:
         """Return how many neighbours have said anything."""
         return len(self._bits)

@@ -187,7 +187,8 @@ def test_anchors_bring_a_restarted_member_back_without_bootstrap(tmp_path: Path)
             await wait_until(lambda: is_full([low, high]))
             await high.mesh.stop()
             anchors = read_anchors(path)
-            again = await world.make(PAIRS[1], is_public=False)
+            stale = {PAIRS[0].key: "ws://127.0.0.1:1"}  # what the network's file says has been wrong for long
+            again = await world.make(PAIRS[1], is_public=False, hints=stale)
             assert again.book.load_anchors(anchors.records) == 1
             await world.nursery.start(again.run)
             await wait_until(lambda: again.mesh.linked() == (low.key,))
