@@ -144,21 +144,22 @@ class SqliteStore:
                     opened.append(Opened(self._ordinal, record))
             values += compose_progress(self._ordinal)
             sql = _compose_insert(len(records) + 1)
-            try:
-                await _run_shielded(lambda: self._connection.execute_fetchall(sql, values))
-            except sqlite3.IntegrityError as exc:
-                raise await self._explain(records) from exc
-            except DATABASE_ERRORS as exc:
-                raise translate_error(self._path, exc) from exc
-            await self._follow(opened)
+            with trio.CancelScope(shield=True):  # the mark follows what was written, whoever gives up waiting
+                try:
+                    await _run_shielded(lambda: self._connection.execute_fetchall(sql, values))
+                except sqlite3.IntegrityError as exc:
+                    raise await self._explain(records) from exc
+                except DATABASE_ERRORS as exc:
+                    raise translate_error(self._path, exc) from exc
+                await self._follow(opened)
 
     async def _follow(self, opened: Sequence[Opened]) -> None:
         """Have the mark follow the write that has just been made."""
-        if not opened and not self._mark.is_behind:
-            self._mark.note(self._ordinal, ())  # 16 bytes and no sync: a trip to a thread costs 30 times that
-            return
-        with trio.CancelScope(shield=True):
+        if opened or self._mark.is_behind:
             await trio.to_thread.run_sync(self._mark.note, self._ordinal, opened)
+        else:
+            # 16 bytes and no sync: a trip to a thread costs 30 times that, and the event log writes so too.
+            self._mark.note(self._ordinal, ())
 
     async def load_round(self, round_id: bytes) -> tuple[Record, ...]:
         """Return a round's records in the order in which their keys were first written."""
