@@ -1,6 +1,6 @@
 """Files with a flipped bit or a missing end, and what a store may make of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -34,24 +34,33 @@ class Damage:
 
 
 def list_damages(files: dict[str, bytes], *, is_thorough: bool = False) -> Iterator[Damage]:
-    """Yield flipped bits in every page of every file, and every page torn off; thorough: in every byte."""
+    """Yield flipped bits in every page of every file, and every page torn off; thorough: in every byte.
+
+    Each frame of a log has a checksum of SQLite's over all of it: there a few bytes stand for the others.
+    """
     random = Random(SEED)
     for name, data in files.items():
         pages = _list_pages(name, len(data))
-        # Every frame of a log has a checksum of SQLite's own over all of it: a few places stand for the rest.
-        stride, flips = (4, 3) if name.endswith(WAL_ENDING) else (1, FLIPS_PER_PAGE)
         for start, end in pages:
-            heads = range(start, min(start + HEAD_BYTES, end), stride)
-            rest = sorted(random.sample(range(start, end), min(flips, end - start)))
-            for place in range(start, end) if is_thorough else dict.fromkeys([*heads, *rest]):
+            for place in _list_places(random, name, start, end, is_thorough=is_thorough):
                 bit = random.randrange(8)
                 flipped = bytes([data[place] ^ 1 << bit])
-                yield Damage(name, f"bit {bit} of byte {place}", data[:place] + flipped + data[place + 1 :])
+                what = f"bit {bit} of byte {place}"
+                yield Damage(name, what, data[:place] + flipped + data[place + 1 :])
         for start, end in pages:
             middle = (start + end) // 2
             yield Damage(name, f"cut at {start}", data[:start])
             yield Damage(name, f"cut at {middle}", data[:middle])
             yield Damage(name, f"zeros from {start} to {end}", data[:start] + bytes(end - start) + data[end:])
+
+
+def _list_places(random: Random, name: str, start: int, end: int, *, is_thorough: bool) -> Iterable[int]:
+    is_log = name.endswith(WAL_ENDING)
+    if is_thorough and not is_log:
+        return range(start, end)
+    stride, flips = (4, 3) if is_log and not is_thorough else (1, FLIPS_PER_PAGE)
+    heads = range(start, min(start + HEAD_BYTES, end), stride)
+    return dict.fromkeys([*heads, *sorted(random.sample(range(start, end), min(flips, end - start)))])
 
 
 def _list_pages(name: str, size: int) -> list[tuple[int, int]]:
