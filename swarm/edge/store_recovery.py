@@ -126,7 +126,7 @@ async def _abstain(path: Path, connection: aiosqlite.Connection, mark: MarkState
     lost = []
     for one in mark.opened:
         key = one.record.round_id, one.record.key
-        held = [bytes(row[0]) for row in await connection.execute_fetchall(_SELECT_HELD, key)]
+        held = [row[0] for row in await connection.execute_fetchall(_SELECT_HELD, key)]
         if not held:
             lost.append(one.record)
         elif held != [one.record.value]:
@@ -135,7 +135,9 @@ async def _abstain(path: Path, connection: aiosqlite.Connection, mark: MarkState
                 remedy="two nodes ran with this key; give this peer a new one",
             )
     rows = list(await connection.execute_fetchall(_SELECT_OPEN_ROUNDS, (QUESTION_KEY, ABANDONED_KEY)))
-    left = [Record(Table.FACT, bytes(row[0]), ABANDONED_KEY, b"") for row in rows]
+    if not all(isinstance(row[0], bytes) for row in rows):
+        raise damaged(path, "the id of a round is no bytes")
+    left = [Record(Table.FACT, row[0], ABANDONED_KEY, b"") for row in rows]
     await _insert(connection, [*lost, *left], start=mark.ordinal)
     return Rollback(len(lost), len(left), behind)
 
