@@ -48,14 +48,16 @@ def run(*args: str, stdin: bytes = b"") -> Ran:
     return Ran(int(code), out.getvalue(), err.getvalue())
 
 
-def run_process(*args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ran:
+def run_process(
+    *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S
+) -> Ran:
     """Run a command in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "swarm.cli.main", *args],
         input=stdin,
         capture_output=True,
         env={**os.environ, **(env or {})},
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

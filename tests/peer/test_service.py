@@ -138,6 +138,32 @@ async def test_a_peer_that_is_told_to_stop_ends_and_comes_back(tmp_path: Path) -
 
 
 @in_loop
+async def test_peers_that_only_dial_out_reach_each_other_through_others(tmp_path: Path) -> None:
+    places, file = make_places(tmp_path, 6, outbound=2)
+    async with open_peers(places, file) as services:
+        for service in services:
+            await wait_for(service, links=5)
+        async with open_asker(tmp_path, file, seats=6) as asker:
+            asked = await asker.ask("What is 7 times 12?")
+        check_trusted(asked, file)
+        assert asked.report is not None
+        assert asked.report.status.name == "FULL"
+
+
+@in_loop
+async def test_a_peer_that_restarts_finds_the_others_by_what_it_kept(tmp_path: Path) -> None:
+    places, file = make_places(tmp_path, 5)
+    lonely = places[4]
+    bare = replace(file, addresses={})  # as a network's file that names no address at all
+    async with open_peers(places[:4], file) as services:
+        async with open_peers([lonely], file) as (last,):
+            await wait_for(last, links=4)
+        async with open_peers([lonely], bare) as (last,):
+            await wait_for(last, links=4)
+            assert all(len(service.vitals.get_links()) == 4 for service in services)
+
+
+@in_loop
 async def test_metrics_and_health_are_there(tmp_path: Path) -> None:
     places, file = make_places(tmp_path, 4)
     places[0] = replace(places[0], config=replace(places[0].config, metrics="127.0.0.1:0"))
