@@ -9,10 +9,13 @@ from typing import Final
 
 from swarm.edge.events import Event
 from swarm.edge.log_reader import LogTail
+from swarm.edge.second_machine import REMEDY as SECOND_MACHINE_REMEDY
 
 DAY_MS: Final = 86_400_000
 KEEP_BYTES: Final = 1_048_576  # of the end of a log every line is read, of what is before only these:
-WANTED: Final = re.compile(rb'"event":"(?:node_\w+|round_opened|round_closed|database_rolled_back)"')
+WANTED: Final = re.compile(
+    rb'"event":"(?:node_\w+|round_(?:opened|closed)|second_machine|database_rolled_back)"'
+)
 SHORT_MS: Final = 2_000  # a link that ends within this time was refused rather than lost
 
 
@@ -60,6 +63,9 @@ class Story:
                 self.waiting, self.waiting_ms = 0, 0
             case "node_halted":
                 self.halt, self.halt_remedy = _say(event.fields, "reason"), _say(event.fields, "remedy")
+            case "second_machine":
+                self.halt = f"another machine runs with its key: {_say(event.fields, 'reason')}"
+                self.halt_remedy = SECOND_MACHINE_REMEDY
             case "database_rolled_back":
                 self.rolled_back = True
             case "round_opened":

@@ -1,7 +1,9 @@
 """A healthy peer on a disk, members that answer, and the doctor that looks at them."""
 
 import functools
+import random
 import shutil
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from consensus.identity import NetworkId, Signer
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import Json
 from swarm.edge.handshake import VERSION_MAX, VERSION_MIN, Handshaker
+from swarm.edge.joining import join_network
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_urls import parse_url
@@ -28,9 +31,10 @@ from swarm.peer.doctor.examine import Report, examine
 from swarm.peer.doctor.facts import Wish
 from swarm.peer.doctor.finding import Finding, Status
 from swarm.peer.doctor.world import DiskSpace, Memory, World
-from tests.peer.kit import Place, make_places
+from tests.peer.kit import Place, make_network_file, make_place
 
 NOW_MS = 1_795_000_000_000
+QUIET_PORTS = range(20_000, 32_000)  # below those that connections are given
 LIMITS = EdgeLimits(handshake_timeout_s=1.5, close_timeout_s=0.1)
 
 
@@ -149,6 +153,21 @@ class Scene:
                 log.append(name, peer=peer or self.place.signer.key, fields=fields)
 
 
+def find_quiet_ports(count: int) -> list[int]:
+    """Return free ports that nobody is given by chance: a whole run of tests binds them again and again."""
+    found: list[int] = []
+    for port in random.sample(QUIET_PORTS, len(QUIET_PORTS)):
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"there are no {count} free ports")
+
+
 @dataclass(frozen=True)
 class Template:
     """A healthy network on disk, made once: making it syncs a lot."""
@@ -159,7 +178,11 @@ class Template:
 
     @classmethod
     def make(cls, root: Path) -> "Template":
-        places, file = make_places(root, 4)
+        ports = find_quiet_ports(4)
+        places = [make_place(root / f"p{index}", index, port=port) for index, port in enumerate(ports)]
+        file = make_network_file(places)
+        for place in places:
+            join_network(place.directory, file, replaces=False)
         trio.run(make_database, places[0].directory / STORE_NAME)
         return cls(root, places, file)
 

@@ -569,6 +569,14 @@ def test_a_peer_that_fell_silent(scene: Scene) -> None:
     assert list_faults(scene.look()) == []
 
 
+def test_a_key_that_another_machine_uses(scene: Scene) -> None:
+    scene.log(
+        ("node_started", NOW_MS - 5_000, {"rounds": 0}),
+        ("second_machine", NOW_MS - 2_000, {"reason": "a peer with this key answers elsewhere"}),
+    )
+    expect(scene, "D33-halted", "another machine runs with its key")
+
+
 def test_a_database_that_was_rolled_back(scene: Scene) -> None:
     scene.log(
         ("node_started", NOW_MS - 5_000, {"rounds": 0}),
