@@ -49,13 +49,15 @@ def init(
     from consensus.identity import KeyPair
     from swarm.edge.keystore import check_no_key, create_seed
     from swarm.edge.new_peer import create_peer
-    from swarm.edge.passwords import read_new_password
+    from swarm.edge.passwords import check_keyring, read_new_password
     from swarm.edge.peer_directory import KEY_NAME, get_peer_directory
     from swarm.edge.persistence import check_persistent
 
     place = get_peer_directory(directory)
     check_no_key(place / KEY_NAME)
     check_persistent(place, allow_volatile=allow_volatile)
+    if keyring:
+        check_keyring()
     seed = create_seed()
     asks = not no_input and sys.stdin.isatty()
     label = f"peer-{KeyPair(seed).key.hex()[:LABEL_DIGITS]}"

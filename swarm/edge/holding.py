@@ -101,6 +101,7 @@ def _write_holder(descriptor: int, path: Path) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
     except OSError as exc:
+        path.unlink(missing_ok=True)  # safe while we hold it, see _take
         raise _unlockable(path, exc) from exc
 
 

@@ -1,7 +1,8 @@
 """New files of a peer: all that a command makes, or nothing of it."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class NewFiles:
         path = self.directory / name
         if name == KEY_NAME:
             check_no_key(path)
-        elif path.is_symlink() or path.exists():
+        elif os.path.lexists(path):
             raise ConfigError(
                 f"there is a {name} in {self.directory} already",
                 remedy="move it away, or name another directory with --dir",
@@ -62,6 +63,6 @@ def make_files(directory: Path) -> Iterator[NewFiles]:
                 raise
     except BaseException:
         for path in missing:
-            if path.exists() and not any(path.iterdir()):
+            with suppress(OSError):  # it was not made, or is no longer ours alone
                 path.rmdir()
         raise

@@ -76,6 +76,15 @@ def read_new_password(*, file: Path | None, prompt: str | None) -> bytes:
     return _check_new(_ask(prompt, is_repeated=True))
 
 
+def check_keyring() -> None:
+    """Make sure that there is a keyring, before something is done whose password it is to know.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    _open_keyring()
+
+
 def keep_password(key: PeerKey, password: bytes) -> None:
     """Give a key's password to the desktop's keyring, and make sure that it has it.
 

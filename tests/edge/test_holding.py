@@ -182,5 +182,6 @@ def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         patch.setattr(os, "pwrite", refuse)
         with pytest.raises(StoreError, match="No space left"), hold_directory(tmp_path):
             pytest.fail("held")
+        assert list(tmp_path.iterdir()) == []
     with hold_directory(tmp_path):
         pass

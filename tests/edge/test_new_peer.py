@@ -89,6 +89,16 @@ def test_an_interrupt_within_a_write_leaves_nothing(tmp_path: Path, monkeypatch:
     assert list_all(tmp_path) == []
 
 
+def test_a_disk_too_full_for_the_lock_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(StoreError, match="No space left"):
+        create(tmp_path / "new" / "peer")
+    assert list_all(tmp_path) == []
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_the_keyring_knows_the_password_if_and_only_if_there_is_a_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_kept: bool

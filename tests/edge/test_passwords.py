@@ -20,6 +20,7 @@ from consensus.identity import PeerKey
 from swarm.edge.passwords import (
     NEW_PASSWORD_CHARS_MIN,
     PASSWORD_BYTES_MAX,
+    check_keyring,
     forget_password,
     keep_password,
     read_new_password,
@@ -182,6 +183,7 @@ def test_nobody_is_asked_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_keyring_keeps_gives_and_forgets(ring: MemoryKeyring) -> None:
+    check_keyring()
     keep_password(KEY, PASSWORD)
     assert ring.held == {("peerage", KEY.hex()): PASSWORD.decode()}
     assert read_keyring() == PASSWORD
@@ -222,9 +224,10 @@ def test_a_machine_without_a_keyring(backend: str, ring: MemoryKeyring) -> None:
         keyring.set_keyring(keyring.core.load_keyring("keyring.backends.null.Keyring"))
     else:
         keyring.core.init_backend(limit=lambda one: one.priority == 0)
-    with pytest.raises(ConfigError, match="no keyring on this machine") as caught:
-        keep_password(KEY, PASSWORD)
-    assert "--password-file" in caught.value.remedy
+    for call in (check_keyring, lambda: keep_password(KEY, PASSWORD)):
+        with pytest.raises(ConfigError, match="no keyring on this machine") as caught:
+            call()
+        assert "--password-file" in caught.value.remedy
 
 
 def test_without_the_library_there_is_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
