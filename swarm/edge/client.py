@@ -170,6 +170,15 @@ class AskerClient:
             )
         return asking.end
 
+    async def watch(self) -> None:
+        """Take what the links bring also while nobody asks, until cancelled.
+
+        Who asks now and then over links that come and go needs this: a mesh whose events nobody takes lets no
+        further link come up.
+        """
+        while True:
+            await self._take_events()
+
     def is_waited_for(self, round_id: RoundId) -> bool:
         """Say whether anybody here waits for a round."""
         return round_id in self._askings
