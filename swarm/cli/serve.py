@@ -1,4 +1,4 @@
-"""`peerage serve`: a standing swarm behind OpenAI's interface."""
+"""`peerage serve`: a standing swarm, or a network, behind OpenAI's interface."""
 
 import click
 
@@ -7,7 +7,17 @@ from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 
 @click.command()
 @click.option(
-    "--local", "--peers", "peers", default=5, show_default=True, help="Peers in the swarm, 4 to 31."
+    "--local",
+    "--peers",
+    "peers",
+    default=5,
+    show_default=True,
+    help="Peers in the swarm, 4 to 31; of a network, the seats.",
+)
+@click.option(
+    "--network",
+    metavar="FILE",
+    help="Stand before the network in FILE instead of a swarm of this machine's.",
 )
 @click.option(
     "--model",
@@ -58,6 +68,7 @@ from models.prompts import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE_MILLI
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object once it is up.")
 def serve(
     peers: int,
+    network: str | None,
     model: str,
     judge: str,
     host: str,
@@ -73,10 +84,11 @@ def serve(
     seed: str | None,
     as_json: bool,
 ) -> int:
-    """Serve a standing swarm to any client of OpenAI's, until interrupted.
+    """Serve a standing swarm, or a network, to any client of OpenAI's, until interrupted.
 
     The first lines on stdout say where it is and with which key; what else there is to say goes to stderr.
     """
+    from swarm.cli.askers import choose_swarm
     from swarm.cli.standing import run_server
     from swarm.edge.ask_options import AskOptions, compute_temperature_milli
     from swarm.gateway.allowed import read_hosts, read_origins
@@ -93,13 +105,14 @@ def serve(
         temperature_milli=compute_temperature_milli(temperature),
         rounds_at_once=max_concurrent,
     )
+    limits = GatewayLimits(rounds_at_once=max_concurrent, waiting_max=max_waiting)
     how = ServeOptions(
-        ask=options,
+        open_swarm=choose_swarm(options, network, limits),
         host=host,
         port=port,
         api_key=api_key,
         hosts=read_hosts(allow_host),
         origins=read_origins(allow_origin),
-        limits=GatewayLimits(rounds_at_once=max_concurrent, waiting_max=max_waiting),
+        limits=limits,
     )
     return run_server(how, as_json=as_json)

@@ -12,7 +12,7 @@ import trio
 from swarm.cli.exits import Exit
 from swarm.cli.render import echo_note
 from swarm.edge.paths import get_paths
-from swarm.gateway.service import SWARM
+from swarm.gateway.catalog import SWARM
 from swarm.gateway.serving import ServeOptions, Serving, open_serving
 
 SERVE_SCHEMA = "peerage.serve/1"
@@ -40,7 +40,7 @@ async def _serve(options: ServeOptions, as_json: bool) -> int:
                 options, paths=get_paths(), note=lambda text: echo_note(f"· {text}")
             ) as serving:
                 life.serving = serving
-                announce(serving, options, as_json=as_json)
+                announce(serving, as_json=as_json)
                 await serving.stopped.wait()
                 echo_note("· stopping; a second signal does not wait for what is under way")
             life.has_ended = True
@@ -57,7 +57,7 @@ async def _obey(signals: AsyncIterator[int], life: _Life, scope: trio.CancelScop
         life.serving.stop()
 
 
-def announce(serving: Serving, options: ServeOptions, *, as_json: bool) -> None:
+def announce(serving: Serving, *, as_json: bool) -> None:
     """Say where the server is, and how to ask it. A key that was set elsewhere is not repeated."""
     base_url, made_key = f"{serving.url}/v1", serving.api_key if serving.token_path is not None else None
     if as_json:
@@ -67,7 +67,7 @@ def announce(serving: Serving, options: ServeOptions, *, as_json: bool) -> None:
             "api_key": made_key,
             "page": serving.make_page_url(),
             "network": serving.gateway.asker.swarm.network.network_id.hex(),
-            "peers": options.ask.peers,
+            "peers": serving.gateway.asker.options.peers,
         }
         click.echo(json.dumps(value))
         return

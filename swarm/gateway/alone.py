@@ -12,6 +12,7 @@ from models.errors import ModelError
 from models.prompts import STOP_STRINGS, answer_prompt, clean_answer
 from swarm.core.judgement import make_messages
 from swarm.edge.asking import SwarmAsker
+from swarm.edge.model_host import ModelHost
 from swarm.gateway.answers import Answer, Text, make_usage
 from swarm.gateway.errors import unavailable
 from swarm.gateway.metrics import Metrics
@@ -24,12 +25,14 @@ class PeerAlone:
     """Answers by the model that all peers share.
 
     Args:
+        host: The model.
         asker: The swarm.
         metrics: Counts.
         get_ms: The time of day, milliseconds.
         beside: How many answers are given at once: rounds have the model too, and a deadline.
     """
 
+    host: ModelHost
     asker: SwarmAsker
     metrics: Metrics
     get_ms: Callable[[], int]
@@ -47,13 +50,11 @@ class PeerAlone:
         Raises:
             ApiError: The model cannot answer.
         """
-        host = self.asker.host
-        assert host is not None, "a gateway's peers share the model of its process"
         made: dict[int, Generation] = {}
 
         async def generate(place: int) -> None:
             async with self.beside:
-                made[place] = await host.generate(self._make_request(order, place, tokens_each))
+                made[place] = await self.host.generate(self._make_request(order, place, tokens_each))
 
         failures: list[ModelError] = []
         hold.used = order.choices * tokens_each  # for who leaves: how far the answers were is not known

@@ -46,14 +46,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer ready to be sent, best candidate first."""
+    """An answer ready to be sent, best candidate first. `usage` is None where nobody here has counted."""
 
     id: str
     created: int
     model: str
     fingerprint: str
     texts: tuple[Text, ...]
-    usage: Usage
+    usage: Usage | None
     provenance: Provenance | None
 
 
@@ -106,6 +106,7 @@ def make_provenance(report: RoundReport, origin: Origin) -> Provenance:
         judge=origin.judge,
         comparisons=len(report.comparisons),
         rounds_before=0 if report.history is None else report.history.rounds,
+        answer_tokens=report.answer_tokens,
         receipt_digest=report.receipt_digest.hex(),
         result_digest=report.result_digest.hex(),
         receipt_url=origin.receipt_url,
@@ -150,7 +151,7 @@ def make_completion(answer: Answer) -> ChatCompletion:
             )
             for index, text in enumerate(answer.texts)
         ],
-        usage=answer.usage,
+        usage=UNSET if answer.usage is None else answer.usage,
         system_fingerprint=answer.fingerprint,
         swarm=UNSET if answer.provenance is None else answer.provenance,
     )
@@ -159,8 +160,8 @@ def make_completion(answer: Answer) -> ChatCompletion:
 def make_chunks(answer: Answer, *, includes_usage: bool) -> tuple[ChatCompletionChunk, ...]:
     """Return an answer as the events of a stream, in OpenAI's order.
 
-    Role, certified text as it is, end of each candidate; then, where it is wanted, usage on a chunk whose
-    `choices` are empty. Provenance is on the last chunk, whichever that is.
+    Role, certified text as it is, end of each candidate; then, where it is wanted and known, usage on a chunk
+    whose `choices` are empty. Provenance is on the last chunk, whichever that is.
     """
     deltas: list[ChunkChoice] = []
     for index, text in enumerate(answer.texts):
@@ -170,7 +171,7 @@ def make_chunks(answer: Answer, *, includes_usage: bool) -> tuple[ChatCompletion
         deltas.append(ChunkChoice(index=index, delta=Delta(content=text.text)))
         deltas.append(ChunkChoice(index=index, delta=Delta(), finish_reason=text.finish_reason))
     chunks = [make_chunk(answer, [delta], includes_usage=includes_usage) for delta in deltas]
-    if includes_usage:
+    if includes_usage and answer.usage is not None:
         chunks.append(
             msgspec.structs.replace(make_chunk(answer, [], includes_usage=True), usage=answer.usage)
         )

@@ -14,6 +14,7 @@ from consensus.verify import VerifiedRound, verify_receipt
 from swarm.edge.report import create_report
 from swarm.gateway.answers import Origin, make_provenance
 from swarm.gateway.bodies import get_base_url, get_caller, send_json, send_whole
+from swarm.gateway.catalog import refuse_model
 from swarm.gateway.errors import bad_request, not_found, unavailable
 from swarm.gateway.history import History, PastRound
 from swarm.gateway.metrics import CONTENT_TYPE
@@ -29,7 +30,7 @@ from swarm.gateway.replies import (
     TurnOut,
 )
 from swarm.gateway.rounds import ROUND_ID_BYTES, RoundRow
-from swarm.gateway.service import MODELS, Gateway
+from swarm.gateway.service import Gateway
 
 PAGE_DEFAULT = 20
 SEARCH_CHARS_MAX = 1_000
@@ -73,14 +74,14 @@ class Lookups:
 
     async def list_models(self, _: Request, send: Send) -> None:
         """Send all models."""
-        cards = [self._make_card(name) for name in MODELS]
+        cards = [self._make_card(name) for name in self._gateway.models]
         await send_json(send, msgspec.json.encode(ModelList(object="list", data=cards)))
 
     async def get_model(self, request: Request, send: Send) -> None:
         """Send one model."""
         name = request.path_params["model"]
-        if name not in MODELS:
-            raise not_found("model", name, code="model_not_found")
+        if name not in self._gateway.models:
+            raise refuse_model(name)
         await send_json(send, msgspec.json.encode(self._make_card(name)))
 
     async def list_rounds(self, request: Request, send: Send) -> None:
@@ -189,7 +190,7 @@ class Lookups:
             object="model",
             created=self._gateway.started_ms // 1_000,
             owned_by="peerage",
-            description=MODELS[name],
+            description=self._gateway.models[name],
         )
 
 

@@ -35,7 +35,8 @@ class RankedCandidate(Reply, frozen=True):
 class Provenance(Reply, frozen=True):
     """Where an answer comes from, read from its verified receipt.
 
-    `lead` is by how many nats the winner leads; null where there is no second.
+    `lead` is by how many nats the winner leads; null where there is no second. `answer_tokens` is what the
+    authors say that their answers took, all together.
     """
 
     schema: Literal["peerage.swarm/1"]
@@ -53,6 +54,7 @@ class Provenance(Reply, frozen=True):
     judge: str
     comparisons: int
     rounds_before: int
+    answer_tokens: int
     receipt_digest: str
     result_digest: str
     receipt_url: str
@@ -88,15 +90,15 @@ class Choice(Reply, frozen=True):
 
 
 class ChatCompletion(Reply, frozen=True):
-    """An answer as a whole."""
+    """An answer as a whole; without `usage` where nobody here has counted."""
 
     id: str
     object: Literal["chat.completion"]
     created: int
     model: str
     choices: list[Choice]
-    usage: Usage
     system_fingerprint: str
+    usage: Usage | Unset = UNSET
     swarm: Provenance | Unset = UNSET
 
 

@@ -10,33 +10,31 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from consensus.committee import compute_tolerated
 from consensus.decision import Status
 from consensus.errors import ConfigError
 from consensus.genesis import SEATS_MIN
 from ranking.canonical import STEPS_MAX
 from swarm.edge.asking import Asked, SwarmAsker
+from swarm.edge.report import RoundReport
 from swarm.edge.wishes import Prepared, Wish
 from swarm.gateway.admission import Admission
 from swarm.gateway.alone import PeerAlone
-from swarm.gateway.answers import Answer, Origin, make_provenance, make_texts, make_usage, name_status
+from swarm.gateway.answers import Answer, Origin, make_provenance, make_texts, name_status
+from swarm.gateway.catalog import FAST, HELPER, describe_models, refuse_model
+from swarm.gateway.costs import count_tokens, count_usage
 from swarm.gateway.drafts import listen_with_drafts
-from swarm.gateway.errors import ApiError, bad_request, not_found, unavailable
+from swarm.gateway.errors import ApiError, bad_request, unavailable
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.metrics import Metrics
 from swarm.gateway.progress import Notify, ProgressHub
 from swarm.gateway.quotas import Caller, Hold
+from swarm.gateway.readiness import Presence, get_presence
 from swarm.gateway.replies import ProgressEvent, RoundStatus
 from swarm.gateway.requests import Order, ProgressMode
 from swarm.gateway.rounds import RoundEnd, RoundStore, end_by_report
 from swarm.gateway.taking_part import TakingPart
+from swarm.gateway.told import ToldLog
 
-SWARM, FAST, HELPER = "swarm", "swarm-fast", "helper"
-MODELS = {
-    SWARM: "All peers answer, and rank each other's answers in up to 3 ballot steps.",
-    FAST: f"{SEATS_MIN} peers, drawn anew for each question, answer, and rank in 1 ballot step.",
-    HELPER: "One peer answers alone: no round, no receipt. For titles, tags and the like.",
-}
 RETRY_S_DEFAULT = 5
 BYTES_PER_TOKEN_MIN = 2  # a conversation of more bytes than that cannot fit, in whatever language
 OPENING_STEPS = ("model", "start")  # what the swarm took once, before any question
@@ -54,6 +52,7 @@ class Gateway:
         metrics: Counts.
         limits: Bounds of the server.
         get_ms: The time of day, milliseconds.
+        told: Writes down what the peers say, where their own event log is not at hand.
     """
 
     asker: SwarmAsker
@@ -62,9 +61,11 @@ class Gateway:
     metrics: Metrics
     limits: GatewayLimits
     get_ms: Callable[[], int]
+    told: ToldLog | None = None
+    models: dict[str, str] = field(init=False)
     admission: Admission = field(init=False)
     helpers: Admission = field(init=False)
-    alone: PeerAlone = field(init=False)
+    alone: PeerAlone | None = field(init=False)
     round_s: float = field(default=0.0)
     is_over: bool = field(default=False)
     started_ms: int = field(init=False)
@@ -83,9 +84,8 @@ class Gateway:
             waiting_max=self.limits.waiting_max,
             get_retry_s=lambda: 1,
         )
-        self.alone = PeerAlone(
-            self.asker, self.metrics, self.get_ms, trio.CapacityLimiter(self.limits.helpers_at_once)
-        )
+        self.models = describe_models(self.asker)
+        self.alone = self._make_alone()
         self.started_ms = self.get_ms()
 
     # -- what a request is, before it is let in ----------------------------------------------------
@@ -96,8 +96,8 @@ class Gateway:
         Raises:
             ApiError: There is no such model, or not so many candidates.
         """
-        if order.model not in MODELS:
-            raise not_found("model", order.model, code="model_not_found")
+        if order.model not in self.models:
+            raise refuse_model(order.model)
         seats = self.get_seats(order.model)
         if order.choices > seats:
             raise bad_request(f"got n {order.choices}, expected at most {seats}, one a seat", param="n")
@@ -123,10 +123,12 @@ class Gateway:
         """Return why questions are not taken; None where they are."""
         if self.admission.is_closed:
             return "shutting down"
-        linked, seats = self.asker.client.linked, self.asker.options.peers
-        if linked < seats - compute_tolerated(seats):
-            return f"{linked} of {seats} peers are up"
-        return None
+        return self.presence.find_shortage()
+
+    @property
+    def presence(self) -> Presence:
+        """How many peers are there."""
+        return get_presence(self.asker)
 
     @property
     def fingerprint(self) -> str:
@@ -158,7 +160,7 @@ class Gateway:
         try:
             with scope:
                 if order.model == HELPER:
-                    answer = await self.alone.answer(
+                    answer = await self._get_alone().answer(
                         order, hold, tokens_each=self._get_tokens_each(order), fingerprint=self.fingerprint
                     )
                 else:
@@ -210,7 +212,7 @@ class Gateway:
                 tokens_max=self._get_tokens_each(order),
                 has_banner=order.has_banner,
             ),
-            usage=make_usage(prompt_tokens=asked.prompt_tokens or 0, completion_tokens=report.answer_tokens),
+            usage=count_usage(self.asker.meter, asked, report),
             provenance=make_provenance(report, origin) if order.has_provenance else None,
         )
 
@@ -233,14 +235,21 @@ class Gateway:
         """Return how a round ended that has an answer: asked now, or when its receipt was handed out.
 
         Raises:
-            ApiError: It has none, or its receipt could not be kept.
+            ApiError: It has none, its receipt could not be kept, or there is nobody to ask.
         """
         is_new = not self.asker.client.is_waited_for(prepared.round_id)
         if is_new and order.seed is not None:
             kept = await self.rounds.find_kept(prepared.round_id)
             if kept is not None:  # this very round, with the receipt that was handed out then
-                hold.used = kept.answer_tokens
+                hold.used = self._count_tokens(order, prepared, kept)
                 return Asked(kept, None, "", {}, self.asker.swarm.judge)
+        if is_new and not self.asker.client.linked:
+            raise unavailable(
+                "none of the swarm's peers is connected to this gateway",
+                code="no_peers",
+                remedy="ask again soon; it goes on dialing them, and /readyz says when they are back",
+                retry_s=RETRY_S_DEFAULT,
+            )
         asked = await self._ask(order, caller, hold, prepared, notify)
         await self._close(order, prepared, asked)
         return asked
@@ -255,6 +264,8 @@ class Gateway:
         round_id, asked = prepared.round_id, None
         if not self.asker.client.is_waited_for(round_id):  # who joins goes on at once, before it can end
             await self.rounds.begin(round_id, created_ms=self.get_ms(), model=order.model, owner=caller.id)
+        if self.told is not None:
+            self.told.begin(prepared)
         notify(ProgressEvent(event="round.asked", round_id=round_id.hex()))
         try:
             with self._listen(order, prepared, notify):
@@ -262,25 +273,25 @@ class Gateway:
                     prepared, receipt_path=self.rounds.get_receipt_path(round_id)
                 )
         finally:
-            hold.used = self._count_tokens(prepared, asked)
+            hold.used = self._count_tokens(order, prepared, None if asked is None else asked.report)
             if asked is None and not self.asker.client.is_waited_for(round_id):
                 self.came_to_nothing.append(round_id)
                 await self._note_end(order, prepared, "cancelled", "nobody waited for it any more")
         return asked
 
     def _listen(self, order: Order, prepared: Prepared, notify: Notify) -> AbstractContextManager[None]:
-        """Have progress told; where it is wanted as events, also the answers once they are revealed."""
-        if order.progress is not ProgressMode.EVENTS:
-            return self.hub.listen(prepared.round_id, notify)
-        assert self.asker.meter is not None, "a gateway's peers share the model of its process"
-        return listen_with_drafts(prepared, notify, hub=self.hub, meter=self.asker.meter)
+        """Have progress told; where it is wanted as events, also the answers once they are revealed.
 
-    def _count_tokens(self, prepared: Prepared, asked: Asked | None) -> int:
-        """Return what the answers of a round cost; where none is certified, what was generated at most."""
-        if asked is not None and asked.report is not None:
-            return asked.report.answer_tokens
-        assert self.asker.meter is not None, "a gateway's peers share the model of its process"
-        return self.asker.meter.get_answer_tokens_max(prepared.first_seed)
+        Answers are shown as this process made them. Where other people's peers do, there are none to show
+        before the receipt.
+        """
+        meter = self.asker.meter
+        if order.progress is not ProgressMode.EVENTS or meter is None:
+            return self.hub.listen(prepared.round_id, notify)
+        return listen_with_drafts(prepared, notify, hub=self.hub, meter=meter)
+
+    def _count_tokens(self, order: Order, prepared: Prepared, report: RoundReport | None) -> int:
+        return count_tokens(self.asker.meter, prepared, report, tokens_max=self.get_tokens_max(order))
 
     def _prepare(self, order: Order, caller: Caller) -> Prepared:
         """Sign the question of an order; a seeded one is asked anew where it has come to nothing before.
@@ -325,12 +336,16 @@ class Gateway:
             await self._note_end(order, prepared, "failed", asked.reason)
             raise self._refuse("the receipt could not be kept, so no answer is given", "not_kept", prepared)
         report = asked.report
+        if self.told is not None and asked.certified is not None:
+            self.told.close(asked.certified)
         await self._keep_end(prepared, end_by_report(report, ended_ms=self.get_ms()))
         self.metrics.rounds.labels(order.model, name_status(report.status)).inc()
         self.round_s = asked.elapsed_s.get("round", self.round_s)
         self.metrics.round_seconds.labels(order.model).observe(self.round_s)
-        self.metrics.tokens.labels(order.model, "answer").inc(report.answer_tokens)
-        self.metrics.tokens.labels(order.model, "prompt").inc(asked.prompt_tokens or 0)
+        kind = "declared" if self.asker.meter is None else "answer"
+        self.metrics.tokens.labels(order.model, kind).inc(report.answer_tokens)
+        if asked.prompt_tokens is not None:
+            self.metrics.tokens.labels(order.model, "prompt").inc(asked.prompt_tokens)
         if report.status is Status.FAILED or report.winner is None:
             self.came_to_nothing.append(prepared.round_id)
             raise self._refuse("the round failed: too few seats took part", "round_failed", prepared)
@@ -338,6 +353,8 @@ class Gateway:
     async def _note_end(self, order: Order, prepared: Prepared, status: RoundStatus, reason: str) -> None:
         """Note the end of a round without an answer."""
         self.metrics.rounds.labels(order.model, status).inc()
+        if self.told is not None:
+            self.told.halt(prepared.round_id, reason)
         await self._keep_end(prepared, RoundEnd(ended_ms=self.get_ms(), status=status, reason=reason))
 
     async def _keep_end(self, prepared: Prepared, end: RoundEnd) -> None:
@@ -347,9 +364,10 @@ class Gateway:
 
     def _explain_failure(self, order: Order, prepared: Prepared) -> ApiError:
         """Return what is said when no model could answer; its own words may name what is not the client's."""
-        context = self._get_context_tokens()
+        host = self.asker.host
+        context = None if host is None else host.info().context_tokens
         size = sum(len(turn.text) for turn in order.turns)
-        if size >= BYTES_PER_TOKEN_MIN * context:
+        if context is not None and size >= BYTES_PER_TOKEN_MIN * context:
             return bad_request(
                 f"the conversation has {size} bytes, more than fits the model's {context} tokens",
                 param="messages",
@@ -358,9 +376,18 @@ class Gateway:
             )
         return self._refuse("no peer's model could answer", "model_failed", prepared)
 
-    def _get_context_tokens(self) -> int:
-        assert self.asker.host is not None, "a gateway's peers share the model of its process"
-        return self.asker.host.info().context_tokens
+    def _make_alone(self) -> PeerAlone | None:
+        """Return who answers without a round; None where the peers are other people's."""
+        host = self.asker.host
+        if host is None:
+            return None
+        beside = trio.CapacityLimiter(self.limits.helpers_at_once)
+        return PeerAlone(host, self.asker, self.metrics, self.get_ms, beside)
+
+    def _get_alone(self) -> PeerAlone:
+        if self.alone is None:
+            raise refuse_model(HELPER)
+        return self.alone
 
     def _refuse(self, message: str, code: str, prepared: Prepared) -> ApiError:
         error = unavailable(message, code=code, retry_s=self.get_retry_s())

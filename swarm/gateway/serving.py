@@ -6,15 +6,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from consensus.errors import ConfigError, StoreError
-from swarm.edge.ask_options import AskOptions
-from swarm.edge.asking import get_wall_ms, open_local_asker
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.paths import Paths, create_private_file, ensure_directory, write_private_file
 from swarm.gateway.app import make_app
 from swarm.gateway.database import FILE_NAME, Database
@@ -28,6 +27,7 @@ from swarm.gateway.rounds import RoundStore
 from swarm.gateway.server import Server
 from swarm.gateway.service import Gateway
 from swarm.gateway.sessions import Sessions
+from swarm.gateway.swarms import OpenSwarm
 
 TOKEN_BYTES_MAX = 1_024
 
@@ -37,7 +37,7 @@ class ServeOptions:
     """How to serve.
 
     Args:
-        ask: The swarm.
+        open_swarm: The way to the swarm.
         host: Address to listen on.
         port: Port, 0 for any free one.
         api_key: The owner's key; the one kept in the data directory, made at need, when None.
@@ -46,7 +46,7 @@ class ServeOptions:
         limits: Bounds.
     """
 
-    ask: AskOptions
+    open_swarm: OpenSwarm
     host: str = "127.0.0.1"
     port: int = 8_080
     api_key: str | None = None
@@ -97,7 +97,7 @@ def open_database(paths: Paths) -> Database:
 async def open_serving(
     options: ServeOptions, *, paths: Paths, note: Callable[[str], None]
 ) -> AsyncIterator[Serving]:
-    """Bring a swarm and its gateway up until the block is left; then take both down within bounds.
+    """Bring a gateway up with its swarm until the block is left; then take both down within bounds.
 
     Args:
         options: How to serve.
@@ -107,6 +107,7 @@ async def open_serving(
     Raises:
         ConfigError: An option cannot be used; an open bind without a key is one.
         ModelError: The model cannot be had or loaded.
+        NetworkError: No member of a network answers.
         StoreError: A directory or database cannot be used.
     """
     if options.api_key is not None:
@@ -123,18 +124,17 @@ async def open_serving(
         if stack.enter_context(hold_lock(get_directory(paths) / "lock")):
             rounds.settle_interrupted(get_wall_ms())
         secret, token_path = get_secret(options.api_key, paths)
-        asker = await stack.enter_async_context(
-            open_local_asker(
-                replace(options.ask, answers_beside=options.limits.helpers_at_once),
-                paths=paths,
-                note=note,
-                on_progress=hub.on_progress,
-            )
+        standing = await stack.enter_async_context(
+            options.open_swarm(paths=paths, note=note, on_progress=hub.on_progress)
         )
-        # The same --seed gives the same keys: no question of this run may be one of an earlier run's.
-        asker.counter = get_wall_ms()
         gateway = Gateway(
-            asker=asker, hub=hub, rounds=rounds, metrics=metrics, limits=options.limits, get_ms=get_wall_ms
+            asker=standing.asker,
+            told=standing.told,
+            hub=hub,
+            rounds=rounds,
+            metrics=metrics,
+            limits=options.limits,
+            get_ms=get_wall_ms,
         )
         door = Door(owner_digest=digest_secret(secret), hosts=options.hosts, origins=options.origins)
         quotas, sessions = Quotas(keys, get_s=time.monotonic, get_ms=get_wall_ms), Sessions(time.monotonic)
@@ -155,8 +155,17 @@ def watch(metrics: Metrics, gateway: Gateway, server: Server) -> None:
     """Show what is under way among the metrics."""
     metrics.watch("peerage_rounds_running", "Questions under way", lambda: gateway.admission.running)
     metrics.watch("peerage_rounds_waiting", "Questions that wait", lambda: gateway.admission.waiting)
-    metrics.watch("peerage_helpers_running", "Requests to one peer alone", lambda: gateway.helpers.running)
+    if gateway.alone is not None:
+        metrics.watch(
+            "peerage_helpers_running", "Requests to one peer alone", lambda: gateway.helpers.running
+        )
     metrics.watch("peerage_peers_linked", "Peers that are up", lambda: gateway.asker.client.linked)
+    metrics.watch("peerage_peers", "Peers that questions are drawn from", lambda: gateway.presence.members)
+    metrics.watch(
+        "peerage_quorum_chance",
+        "Probability that a committee drawn now has a quorum, by the links that are up",
+        lambda: float(gateway.presence.compute_chance()),
+    )
     metrics.watch("peerage_connections", "Connections open", lambda: server.connections)
     metrics.watch("peerage_connections_refused", "Connections over the limit", lambda: server.refused)
 

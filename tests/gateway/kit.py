@@ -23,6 +23,7 @@ from swarm.edge.paths import Paths
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.replies import ProgressEvent, Provenance
 from swarm.gateway.serving import ServeOptions, Serving, open_serving
+from swarm.gateway.swarms import OpenSwarm, serve_local
 
 PATIENCE_S = 30.0
 KEY = "a-key-for-tests-0123456789"
@@ -128,14 +129,21 @@ def open_gateway(
     change: Callable[[ServeOptions], ServeOptions] = lambda options: options,
 ) -> Iterator[Up]:
     """Serve from a thread until the block is left."""
-    options = change(
-        ServeOptions(
-            ask=AskOptions(peers=peers, model=model, seed=seed, rounds_at_once=limits.rounds_at_once),
-            port=0,
-            api_key=KEY,
-            limits=limits,
-        )
-    )
+    ask = AskOptions(peers=peers, model=model, seed=seed, rounds_at_once=limits.rounds_at_once)
+    with open_before(serve_local(ask, limits), directory, limits=limits, change=change) as up:
+        yield up
+
+
+@contextmanager
+def open_before(
+    open_swarm: OpenSwarm,
+    directory: Path,
+    *,
+    limits: GatewayLimits = LIMITS,
+    change: Callable[[ServeOptions], ServeOptions] = lambda options: options,
+) -> Iterator[Up]:
+    """Serve a swarm from a thread until the block is left."""
+    options = change(ServeOptions(open_swarm=open_swarm, port=0, api_key=KEY, limits=limits))
     came_up: Queue[Up | Exception] = Queue()
     failures: list[Exception] = []
 
@@ -171,6 +179,16 @@ def open_gateway(
         assert not thread.is_alive(), "the gateway did not go down"
     if failures:
         raise failures[0]
+
+
+def poll(is_so: Callable[[], bool], *, within_s: float = 4.0) -> bool:
+    """Wait until something is so; False where it takes longer than a client would wait."""
+    changed = threading.Event()
+    for _ in range(round(within_s / 0.01)):
+        if is_so():
+            return True
+        changed.wait(0.01)
+    return False
 
 
 Said = ChatCompletion | ChatCompletionChunk

@@ -23,6 +23,8 @@ class Served:
     base_url: str
     api_key: str
     page: str
+    network: str
+    peers: int
 
     @property
     def url(self) -> str:
@@ -58,7 +60,9 @@ def serve(directory: Path, *args: str, **env: str) -> Iterator[Served]:
             said = json.loads(line)
             assert said["schema"] == "peerage.serve/1"
             key = said["api_key"] or env["PEERAGE_API_KEY"]
-            yield Served(process, said["base_url"], key, said["page"])
+            yield Served(
+                process, said["base_url"], key, said["page"], network=said["network"], peers=said["peers"]
+            )
         finally:
             process.kill()
             process.communicate()

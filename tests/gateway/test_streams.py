@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from swarm.edge.wishes import Prepared
 from swarm.gateway.keys import KeyLimits, KeyStore
 from swarm.gateway.rounds import RoundEnd, RoundStore
 from swarm.gateway.serving import open_database
-from tests.gateway.kit import ENDLESS, KEY, LIMITS, MESSAGES, PATIENCE_S, RawClient, Up, open_gateway
+from tests.gateway.kit import ENDLESS, KEY, LIMITS, MESSAGES, PATIENCE_S, RawClient, Up, open_gateway, poll
 
 IDLE_S = 1.0  # from a client's leaving to every model idle
 
@@ -45,16 +45,6 @@ def wait_idle(up: Up, within_s: float) -> None:
 
 def get_rounds(up: Up) -> list[tuple[str, str]]:
     return [(one["status"], one["id"]) for one in up.open_http().get("/v1/rounds").json()["data"]]
-
-
-def poll(is_so: Callable[[], bool]) -> bool:
-    """Wait until something is so; False where it takes longer than a client would wait."""
-    changed = threading.Event()
-    for _ in range(400):
-        if is_so():
-            return True
-        changed.wait(0.01)
-    return False
 
 
 def wait_status(up: Up, wanted: list[str]) -> None:
@@ -134,12 +124,14 @@ def test_helpers_take_no_more_of_the_model_than_rounds_leave_time_for(tmp_path: 
     limits = replace(LIMITS, helpers_at_once=3)
     with open_gateway(tmp_path, peers=5, model=ENDLESS, limits=limits) as up:
         asker, host = up.serving.gateway.asker, up.serving.gateway.asker.host
+        alone = up.serving.gateway.alone
         assert host is not None
+        assert alone is not None
         assert asker.options.answers_beside == 3
         for _ in range(2):
             up.open_raw().post(model="helper", n=5)
         assert poll(lambda: host._running is not None)
-        assert up.serving.gateway.alone.beside.borrowed_tokens == 3
+        assert alone.beside.borrowed_tokens == 3
         assert host._running is not None
         assert len(host._running.tickets) + len(host._queue) == 3
 

@@ -75,7 +75,10 @@ export function describeStory(story, isLive) {
     return { kind: "running", title: "Decided.", text: "The receipt is being fetched and checked." };
   }
   if (story.status !== "running") return describeEnd(story);
-  const written = seats.filter(({ tokens }) => tokens !== null).length;
+  const written = Math.max(story.heard, seats.filter(({ tokens }) => tokens !== null).length);
+  if (steps.length === 0 && story.atStep > 0) {
+    return { kind: "running", title: "Peers are judging.", text: "All answers that count are in." };
+  }
   if (steps.length === 0) {
     const many = `${written} of ${seats.length} peers have answered`;
     const text = `${many}; answers stay sealed until they are in. Quorum ${quorum}.`;

@@ -12,7 +12,7 @@ const DOING = {
   judging: "judging",
   done: "done",
   halted: "left the round",
-  silent: "silent",
+  silent: "no word of it",
 };
 const PEER_DIGITS = 16; // by which progress names a peer
 const OPEN_CHARS_MAX = 160; // shorter answers need no fold

@@ -33,6 +33,8 @@ export const PHASES = ["committing", "revealing", "voting", "closed"];
  * @property {string | null} round
  * @property {SeatStory[]} seats By seat.
  * @property {number} quorum 0 where nobody has said.
+ * @property {number} heard Answers that some seat has heard of.
+ * @property {number} atStep In which the seat is that is furthest; ballots begin at 1.
  * @property {StepStory[]} steps Decided so far.
  * @property {"running" | "full" | "partial" | "failed" | "halted"} status
  * @property {number} startMs
@@ -49,6 +51,8 @@ export function tellStory(events) {
     round: null,
     seats: [],
     quorum: 0,
+    heard: 0,
+    atStep: 0,
     steps: [],
     status: "running",
     startMs: events[0]?.t_ms ?? 0,
@@ -74,7 +78,7 @@ function tellEvent(story, seatOf, event) {
       Object.assign(seat, { doing: seat.step === 0 ? "silent" : seat.doing, reason: event.reason });
       break;
     case "phase_reached":
-      reachPhase(seat, event);
+      reachPhase(story, seat, event);
       break;
     case "pairs_judged":
       seat.doing = "sealed";
@@ -98,8 +102,10 @@ function openSeats(story, seatOf, { peer, seat, seats, quorum }) {
   seatOf.set(peer, story.seats[seat]);
 }
 
-function reachPhase(seat, { step, phase }) {
+function reachPhase(story, seat, { step, phase, seats }) {
   seat.step = step;
+  story.atStep = Math.max(story.atStep, phase === "closed" ? step + 1 : step);
+  if (step === 0 && phase === "revealing") story.heard = Math.max(story.heard, seats);
   if (phase === "revealing" || phase === "voting") seat.doing = phase;
   else if (phase === "committing" && step > 0) seat.doing = "judging";
 }

@@ -1,0 +1,53 @@
+"""Whether a question would find enough peers now, from those that the gateway can reach.
+
+Who cannot be reached from here may be up all the same, and peers pass questions on to each other; who can be
+reached may be busy. So this says when to send questions elsewhere; it never stops one.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb
+
+from consensus.committee import compute_tolerated
+from swarm.edge.asking import SwarmAsker
+
+CHANCE_MIN = Fraction(1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """How many peers are there.
+
+    Args:
+        members: Of the network.
+        linked: Those of them that are reached, directly or through others.
+        seats: Of a committee, which is drawn from all members.
+    """
+
+    members: int
+    linked: int
+    seats: int
+
+    def compute_chance(self) -> Fraction:
+        """Return the probability that a committee drawn now has a quorum, all draws being as likely."""
+        away = self.members - self.linked
+        drawn = sum(
+            comb(away, gone) * comb(self.linked, self.seats - gone)
+            for gone in range(compute_tolerated(self.seats) + 1)
+        )
+        return Fraction(drawn, comb(self.members, self.seats))
+
+    def find_shortage(self) -> str | None:
+        """Return why a question would rather fail; None where it would rather not."""
+        chance, up = self.compute_chance(), f"{self.linked} of {self.members} peers are up"
+        if chance >= CHANCE_MIN:
+            return None
+        if not chance:
+            return f"{up}, too few for a quorum of {self.seats} seats"
+        return f"{up}; {self.seats} seats drawn of them all have a quorum with {float(chance):.0%} chance"
+
+
+def get_presence(asker: SwarmAsker) -> Presence:
+    """Return how many peers of a swarm are there."""
+    members = len(asker.swarm.network.keys)
+    return Presence(members=members, linked=asker.client.linked, seats=asker.options.peers)
