@@ -7,15 +7,17 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Footer, Input, RichLog, Static
 
 from consensus.errors import PeerageError
 from swarm.cli.render import clean_terminal
 from swarm.cli.top_feed import LINES_MAX, Feed
 from swarm.cli.top_words import (
-    LINK_HEADS,
-    ROUND_HEADS,
-    TROUBLE_HEADS,
+    LINK_COLUMNS,
+    ROUND_COLUMNS,
+    TROUBLE_COLUMNS,
+    Column,
     Row,
     describe_counts,
     describe_peer,
@@ -38,20 +40,21 @@ class Pane(DataTable[Text]):
     Args:
         id: Its name in the style sheet.
         title: What it shows.
-        heads: Of its columns.
+        columns: Their heads and widths; fixed, so that nothing moves as rows come and go.
         row_height: Lines a row.
     """
 
-    def __init__(self, *, id: str, title: str, heads: Sequence[str], row_height: int = 1) -> None:
+    def __init__(self, *, id: str, title: str, columns: Sequence[Column], row_height: int = 1) -> None:
         super().__init__(id=id, cursor_type="row", zebra_stripes=True, show_cursor=False)
         self.border_title = title
-        self._heads = heads
+        self._columns = columns
         self._row_height = row_height
         self._shown: list[Row] = []
 
     def on_mount(self) -> None:
         """Make the columns."""
-        self.add_columns(*self._heads)
+        for column in self._columns:
+            self.add_column(column.head, width=column.width)
 
     def on_focus(self) -> None:
         """Show where the arrows are."""
@@ -73,7 +76,7 @@ class Pane(DataTable[Text]):
             for number, (row, before) in enumerate(zip(rows, self._shown, strict=True)):
                 if row != before:
                     for column, cell in enumerate(_make_cells(row)):
-                        self.update_cell_at((number, column), cell, update_width=True)  # type: ignore[arg-type]
+                        self.update_cell_at(Coordinate(number, column), cell)
         self._shown = rows
 
 
@@ -119,9 +122,11 @@ class TopApp(App[None]):
         """Lay out the screen."""
         yield Static(id="summary", markup=False)
         with Container(id="panes"):
-            yield Pane(id="links", title="links", heads=LINK_HEADS)
-            yield Pane(id="rounds", title="rounds", heads=ROUND_HEADS)
-            yield Pane(id="troubles", title="faults and penalties", heads=TROUBLE_HEADS, row_height=TALL_ROW)
+            yield Pane(id="links", title="links", columns=LINK_COLUMNS)
+            yield Pane(id="rounds", title="rounds", columns=ROUND_COLUMNS)
+            yield Pane(
+                id="troubles", title="faults and penalties", columns=TROUBLE_COLUMNS, row_height=TALL_ROW
+            )
             lines = RichLog(id="lines", max_lines=LINES_MAX, markup=False, highlight=False, wrap=False)
             lines.border_title = "log"
             yield lines
@@ -147,6 +152,8 @@ class TopApp(App[None]):
 
     def draw(self) -> None:
         """Draw everything as it is now."""
+        if not self.query("#summary"):
+            return  # it is being taken down: timers outlive widgets for a moment
         try:
             shown = self._feed.get_snapshot()
         except PeerageError as exc:

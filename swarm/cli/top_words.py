@@ -12,12 +12,34 @@ from swarm.edge.peer_view_faults import HALTING, Severity
 from swarm.edge.peer_view_rows import FaultRow, LinkState, NodeState, PenaltyRow, RoundRow, Snapshot
 
 TOP_SCHEMA: Final = "peerage.top/1"
-LINK_HEADS: Final = ("peer", "link", "since", "lost", "why it went down")
-ROUND_HEADS: Final = ("round", "began", "took", "status", "step, or own answer")
-TROUBLE_HEADS: Final = ("when", "what", "which, and what to do")
 LINES_PRINTED_MAX: Final = 10
 ROUNDS_PRINTED_MAX: Final = 20
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its head, and how many characters of a cell a screen shows without scrolling."""
+
+    head: str
+    width: int
+
+
+LINK_COLUMNS: Final = (
+    Column("peer", 8),
+    Column("link", 8),
+    Column("since", 11),
+    Column("lost", 6),
+    Column("why it went down", 300),
+)
+ROUND_COLUMNS: Final = (
+    Column("round", 8),
+    Column("began", 11),
+    Column("took", 7),
+    Column("status", 11),
+    Column("step, or own answer", 80),
+)
+TROUBLE_COLUMNS: Final = (Column("when", 11), Column("what", 7), Column("which, and what to do", 400))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +64,7 @@ def render_when(t_ms: int | None, *, now_ms: int) -> str:
         when, now = (datetime.fromtimestamp(ms / 1_000) for ms in (t_ms, now_ms))
     except (OverflowError, ValueError, OSError):  # a year that no calendar here has: a damaged log
         return f"{t_ms} ms"
-    return when.strftime("%H:%M:%S" if when.date() == now.date() else "%y-%m-%d %H:%M")
+    return when.strftime("%H:%M:%S" if when.date() == now.date() else "%m-%d %H:%M")
 
 
 def render_span(ms: int | None) -> str:
@@ -51,15 +73,12 @@ def render_span(ms: int | None) -> str:
         return "-"
     seconds = ms // 1_000
     if seconds < MINUTE_S:
-        return f"{ms / 1_000:.1f} s"
-    for size, name, below, name_below in (
-        (DAY_S, "d", HOUR_S, "h"),
-        (HOUR_S, "h", MINUTE_S, "min"),
-        (MINUTE_S, "min", 1, "s"),
-    ):
-        if seconds >= size:
-            return f"{seconds // size} {name} {seconds % size // below} {name_below}"
-    raise AssertionError("a minute is the smallest of these")
+        return f"{ms / 1_000:.1f}s"
+    if seconds < HOUR_S:
+        return f"{seconds // MINUTE_S}m {seconds % MINUTE_S}s"
+    if seconds < DAY_S:
+        return f"{seconds // HOUR_S}h {seconds % HOUR_S // MINUTE_S}m"
+    return f"{seconds // DAY_S}d {seconds % DAY_S // HOUR_S}h"
 
 
 def _shorten(key: bytes) -> str:
@@ -93,16 +112,14 @@ def make_round_rows(shown: Snapshot) -> list[Row]:
 
 
 def _make_round_row(row: RoundRow, shown: Snapshot) -> Row:
-    name = _shorten(row.round_id)
-    if len(shown.peers) > 1:
-        name += f" of {_shorten(row.peer)}"
+    whose = f"peer {_shorten(row.peer)}: " if len(shown.peers) > 1 else ""
     return Row(
         (
-            name,
+            _shorten(row.round_id),
             render_when(row.opened_ms, now_ms=shown.now_ms),
             render_span(row.compute_took_ms(shown.now_ms)),
             _one_line(row.status),
-            _describe_step(row) if row.is_under_way else f"own answer: {row.own.value}",
+            whose + (_describe_step(row) if row.is_under_way else f"own answer: {row.own.value}"),
         )
     )
 
@@ -195,21 +212,21 @@ def render_page(shown: Snapshot, lines: Iterable[str], *, damaged: int) -> str:
     """Return everything as plain text, for a pipe."""
     remedy = describe_remedy(shown)
     parts = [describe_peer(shown), *([remedy] if remedy else []), describe_counts(shown, damaged=damaged)]
-    for title, heads, rows in (
-        ("links", LINK_HEADS, make_link_rows(shown)),
-        ("rounds", ROUND_HEADS, make_round_rows(shown)[:ROUNDS_PRINTED_MAX]),
-        ("faults and penalties", TROUBLE_HEADS, make_trouble_rows(shown)),
+    for title, columns, rows in (
+        ("links", LINK_COLUMNS, make_link_rows(shown)),
+        ("rounds", ROUND_COLUMNS, make_round_rows(shown)[:ROUNDS_PRINTED_MAX]),
+        ("faults and penalties", TROUBLE_COLUMNS, make_trouble_rows(shown)),
     ):
         parts.append(f"\n{title}")
-        parts.append(_render_rows(heads, rows) if rows else "  none")
+        parts.append(_render_rows(columns, rows) if rows else "  none")
     parts.append("\nlast events")
     parts += [f"  {line}" for line in list(lines)[-LINES_PRINTED_MAX:]] or ["  none"]
     return "\n".join(parts)
 
 
-def _render_rows(heads: Sequence[str], rows: Iterable[Row]) -> str:
+def _render_rows(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     """Return a table; a cell of two lines goes on in a row below."""
-    table: list[Sequence[str]] = [heads]
+    table: list[Sequence[str]] = [[column.head for column in columns]]
     for row in rows:
         lines = [cell.split("\n") for cell in row.cells]
         for number in range(max(map(len, lines))):

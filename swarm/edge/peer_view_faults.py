@@ -7,7 +7,7 @@ from typing import Final
 
 from swarm.edge.events import GAP_EVENT
 
-REMEDY_CHARS_MAX: Final = 56  # so that it stands whole on a screen of 80 columns
+REMEDY_CHARS_MAX: Final = 51  # so that it stands whole on a screen of 80 columns
 
 
 class Severity(Enum):
@@ -38,12 +38,12 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     "node_halted": FaultKind(
         Severity.ERROR,
         "its disk failed; it signs and says nothing more",
-        "free space on its disk or mend it, then start it again",
+        "free space on its disk or mend it, and start it",
     ),
     "second_machine": FaultKind(
         Severity.ERROR,
         "its key is in use on another machine as well; it has stopped",
-        "end it on one of them, and never copy a running peer",
+        "end it on one of them; never copy a running peer",
     ),
     "database_rolled_back": FaultKind(
         Severity.ERROR,
@@ -69,12 +69,12 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
         Severity.WARNING,
         "a seat signed two statements that exclude each other",
         "nothing to do: the evidence is kept",
-        remedy_own="it is its own seat: its key runs twice, stop the other",
+        remedy_own="its own seat: its key runs twice, stop the other",
     ),
     "call_failed": FaultKind(
         Severity.WARNING,
         "its model could not be asked, or did not answer",
-        "check its model and free memory: peerage models info",
+        "check its model and memory: peerage models info",
     ),
     "round_halted": FaultKind(
         Severity.WARNING,
@@ -84,7 +84,7 @@ FAULTS: Final[Mapping[str, FaultKind]] = {
     "asker_equivocated": FaultKind(
         Severity.WARNING,
         "an asker signed two questions under one counter",
-        "nothing: it was refused, and the asker's key runs twice",
+        "nothing: it was refused; the asker's key runs twice",
     ),
     "standing_refused": FaultKind(
         Severity.WARNING,

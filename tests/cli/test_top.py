@@ -62,7 +62,7 @@ def test_the_peer_is_told_in_words(tmp_path: Path) -> None:
         "bbbbbbbb  NEVER UP",
         "refused",
         "under way  ballots 2, revealing, 4/5 seats",
-        "2.5 s",
+        "2.5s",
         "own answer: won",
         "peer aaaaaaaa broke a rule once: a ballot too many",
         "warning",
@@ -82,7 +82,7 @@ def test_a_peer_that_halted_or_died_is_shown_with_what_to_do() -> None:
     with EventLog(path, get_time_ms=lambda: NOW_MS):
         out = run("top").out
     assert "HALTED (disk full)" in out
-    assert "try: free space on its disk or mend it, then start it again" in out
+    assert "try: free space on its disk or mend it, and start it" in out
     assert "ERROR" in out
 
 
@@ -202,12 +202,12 @@ def test_a_pipe_needs_no_textual() -> None:
     ("ms", "words"),
     [
         (None, "-"),
-        (0, "0.0 s"),
-        (59_949, "59.9 s"),
-        (60_000, "1 min 0 s"),
-        (3_599_999, "59 min 59 s"),
-        (3_600_000, "1 h 0 min"),
-        (90_061_000, "1 d 1 h"),
+        (0, "0.0s"),
+        (59_949, "59.9s"),
+        (60_000, "1m 0s"),
+        (3_599_999, "59m 59s"),
+        (3_600_000, "1h 0m"),
+        (90_061_000, "1d 1h"),
     ],
 )
 def test_spans_have_two_units(ms: int | None, words: str) -> None:
@@ -216,7 +216,7 @@ def test_spans_have_two_units(ms: int | None, words: str) -> None:
 
 def test_times_have_their_date_where_it_is_another_day() -> None:
     assert render_when(NOW_MS, now_ms=NOW_MS).count(":") == 2
-    assert render_when(NOW_MS - 3 * 86_400_000, now_ms=NOW_MS).count("-") == 2
+    assert render_when(NOW_MS - 3 * 86_400_000, now_ms=NOW_MS).count("-") == 1
     assert render_when(None, now_ms=NOW_MS) == "-"
     assert render_when(1_500, now_ms=1_500) == "+1.5 s"
     assert render_when(1 << 70, now_ms=NOW_MS) == f"{1 << 70} ms"
@@ -243,7 +243,7 @@ def test_on_a_terminal_it_draws_until_q() -> None:
 
 
 LONG_LOG_LINES = 1_000_000
-LONG_LOG_S_MAX = 10.0  # on a machine that is busy; 1.5 s on one that is not
+LONG_LOG_CPU_S_MAX = 10.0  # of a core, whatever else the machine does; 1.5 s where it does nothing else
 LONG_LOG_MIB_MAX = 150
 
 
@@ -265,12 +265,13 @@ def test_a_log_of_a_million_lines_opens_in_seconds_and_in_little_memory(tmp_path
         for _ in range(LONG_LOG_LINES // 1_000):
             file.write(block)
     measure = (
-        "import resource, sys, time; from swarm.cli.main import main; began = time.perf_counter();"
-        f"code = main(['top', '--json', '--log', {str(path)!r}]); took = time.perf_counter() - began;"
+        "import resource, sys, time; from swarm.cli.main import main; began = time.process_time();"
+        f"code = main(['top', '--json', '--log', {str(path)!r}]); took = time.process_time() - began;"
         "print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file=sys.stderr);"
         "sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", measure], capture_output=True, timeout=120, check=True)
     took_s, resident_mib = map(float, done.stderr.split())
     assert json.loads(done.stdout)["rounds_seen"] > LONG_LOG_LINES // 100
-    assert (took_s < LONG_LOG_S_MAX, resident_mib < LONG_LOG_MIB_MAX) == (True, True), (took_s, resident_mib)
+    assert took_s < LONG_LOG_CPU_S_MAX
+    assert resident_mib < LONG_LOG_MIB_MAX

@@ -94,6 +94,7 @@ def test_everything_stands_on_a_small_screen_and_a_large_one_also_without_colour
     path = write(tmp_path / "a.jsonl", make_busy())
 
     async def look(app: TopApp, pilot: Pilot[None]) -> None:
+        await wait_until(app, pilot, "Filter")
         seen = see(app)
         for words in (
             *("peer 01010101", "not running", "try: see its last events", "links 0 of 2 up", "30 in all"),

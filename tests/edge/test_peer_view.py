@@ -100,7 +100,7 @@ def test_a_halted_peer_says_why_and_what_to_do_and_a_pause_does_not_hide_it() ->
     assert (shown.state, shown.reason) == (NodeState.HALTED, "disk is full")
     (fault,) = shown.faults
     assert (fault.severity, fault.reason) == (Severity.ERROR, "disk is full")
-    assert "start it again" in fault.remedy
+    assert "start it" in fault.remedy
     script.say("node_started", rounds=0)
     assert (show(script).state, show(script).reason) == (NodeState.RUNNING, "")
 
