@@ -17,10 +17,12 @@ class Caps:
     Args:
         config: Holds them.
         owner_reason: Why its owner has paused it; empty while it is not.
+        restored: Why a key that came from a backup waits; empty where it does not.
     """
 
     config: PeerConfig
     owner_reason: str = ""
+    restored: str = ""
     _opened_s: deque[float] = field(default_factory=deque)
     _is_over_memory: bool = False
 
@@ -46,8 +48,8 @@ class Caps:
             # Taken again only well below, so that it does not flicker around the limit.
             share = MEMORY_SLACK if self._is_over_memory else 1.0
             self._is_over_memory = memory_mb > share * config.memory_mb
-        if self.owner_reason:
-            return self.owner_reason
+        if self.restored or self.owner_reason:
+            return self.restored or self.owner_reason
         if self._is_over_memory:
             return f"{memory_mb:.0f} MiB in use, {config.memory_mb} allowed"
         if config.rounds_per_hour and self.count_rounds(now_s) >= config.rounds_per_hour:

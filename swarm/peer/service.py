@@ -24,18 +24,21 @@ from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.clock import get_wall_ms
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import Json
+from swarm.edge.key_backup import RESTORED_NAME
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import create_timing
 from swarm.edge.model_host import ModelHost
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_mesh import MemberLinks, open_member_links
 from swarm.edge.network_urls import parse_listen
-from swarm.edge.paths import DATA_DIR_VARIABLE
+from swarm.edge.paths import DATA_DIR_VARIABLE, sync_directory
 from swarm.edge.peer_config import PeerConfig
 from swarm.edge.peer_directory import ADDRESSES_NAME, STORE_NAME, get_log_path
 from swarm.edge.runtime import Runtime
+from swarm.edge.second_machine import LOOK_S, RESTORED_LOOK_S, RESTORED_WAIT_S, WAIT_S, check_alone
 from swarm.edge.store import Store, open_store
 from swarm.edge.tuning import tune_collector
+from swarm.edge.websocket import dial
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.server import Server
 from swarm.peer.caps import Caps
@@ -47,6 +50,8 @@ from swarm.peer.vitals import Vitals, get_memory_mb
 CHECK_S: Final = 1.0  # how often limits are looked at
 SHUTDOWN_S: Final = 10.0  # how long open rounds may go on when the peer is told to stop
 FAREWELL_S: Final = 2.0  # for what is queued on links
+OLD_ROUNDS_S: Final = 900.0  # the longest deadline that is measured for a question
+RESTORED_REASON: Final = "its key was restored, and rounds of its old machine may still be open"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +110,7 @@ async def open_peer(
     file: NetworkFile,
     signer: KeyPair,
     note: Callable[[str], None],
+    checks_alone: bool = True,
 ) -> AsyncIterator[PeerService]:
     """Run a peer until the block is left. Its directory is locked by the caller.
 
@@ -116,6 +122,7 @@ async def open_peer(
         file: Its network.
         signer: Its key.
         note: Called with one line at each stage.
+        checks_alone: Whether it makes sure first that no other machine runs with its key.
 
     Raises:
         ConfigError: An address is not to be had, or another machine runs with the same key.
@@ -127,6 +134,9 @@ async def open_peer(
         lambda: open_model(config.model, progress=note, threads=config.threads or None)
     )
     judge = resolve_calibrated(config.judge, model.info())
+    if checks_alone:
+        note("making sure that no other machine runs with this key")
+        await check_peer_alone(directory, file, signer)
     async with AsyncExitStack() as stack:
         log = stack.enter_context(EventLog(get_log_path(directory), get_time_ms=get_wall_ms))
         store = await open_store(directory / STORE_NAME)
@@ -151,12 +161,16 @@ async def open_peer(
             judge=format_strategy(judge),
             model=model.info().name,
         )
-        service = PeerService(vitals=vitals, runtime=runtime, caps=Caps(config))
+        caps = Caps(config, restored=RESTORED_REASON if is_restored(directory) else "")
+        service = PeerService(vitals=vitals, runtime=runtime, caps=caps)
+        service.check_caps()  # before the first question can come
         nursery = await stack.enter_async_context(trio.open_nursery())
         await nursery.start(host.run)
         nursery.start_soon(_follow, log, service)
         await nursery.start(serve_control, directory, service.answer)
         await nursery.start(runtime.run)
+        if caps.restored:
+            nursery.start_soon(_outwait_old_rounds, directory, service)
         nursery.start_soon(_watch_caps, service)
         vitals.is_up = True
         if config.metrics:
@@ -167,6 +181,49 @@ async def open_peer(
         finally:
             log.append("node_stopped", peer=signer.key, fields=links.get_sent())
             nursery.cancel_scope.cancel()
+
+
+async def check_peer_alone(directory: Path, file: NetworkFile, signer: KeyPair) -> None:
+    """Look for another machine with this key; longer where the key was restored from a backup.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    limits, was_restored = EdgeLimits(), is_restored(directory)
+    await check_alone(
+        signer=signer,
+        network_id=file.network.network_id,
+        members={key: file.addresses.get(key) for key in file.network.keys},
+        connect=partial(dial, limits=limits),
+        limits=limits,
+        get_time_ms=get_wall_ms,
+        wait_s=RESTORED_WAIT_S if was_restored else WAIT_S,
+        look_s=RESTORED_LOOK_S if was_restored else LOOK_S,
+    )
+
+
+async def _outwait_old_rounds(directory: Path, service: PeerService) -> None:
+    """Take no rounds until those have ended that the old machine of a restored key may have signed in.
+
+    Raises:
+        StoreError: The mark of a restored key cannot be removed.
+    """
+    mark = directory / RESTORED_NAME
+    await trio.sleep(OLD_ROUNDS_S)
+    try:
+        mark.unlink(missing_ok=True)
+        sync_directory(directory)
+    except OSError as exc:
+        raise StoreError(
+            f"cannot remove {mark} ({exc.strerror})", remedy="make its directory writable"
+        ) from exc
+    service.caps.restored = ""
+    service.check_caps()
+
+
+def is_restored(directory: Path) -> bool:
+    """Say whether a peer's key came from a backup, and rounds of its old machine may still be open."""
+    return (directory / RESTORED_NAME).exists()
 
 
 def _make_runtime(

@@ -1,5 +1,6 @@
 """Peers run as services over real sockets and real databases; they are asked, paused, and go down well."""
 
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from consensus.verify import verify_receipt
 from swarm.cli.exits import find_cause
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.asking import Asked, SwarmAsker
+from swarm.edge.key_backup import RESTORED_NAME
 from swarm.edge.network_asking import open_network_asker
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.paths import Paths
@@ -39,6 +41,7 @@ async def open_peers(
                         file=file,
                         signer=place.signer,
                         note=([] if notes is None else notes).append,
+                        checks_alone=False,  # that takes seconds; a test below is about it
                     )
                 )
                 for place in places
@@ -161,6 +164,50 @@ async def test_a_peer_that_restarts_finds_the_others_by_what_it_kept(tmp_path: P
         async with open_peers([lonely], bare) as (last,):
             await wait_for(last, links=4)
             assert all(len(service.vitals.get_links()) == 4 for service in services)
+
+
+async def start(place: Place, file: NetworkFile) -> None:
+    """Start a peer as its owner would, and stop it once it is up."""
+    async with open_peer(
+        place.directory, config=place.config, file=file, signer=place.signer, note=lambda _: None
+    ):
+        pass
+
+
+@in_loop
+async def test_a_second_machine_with_the_same_key_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm.peer.service.WAIT_S", 1.0)
+    monkeypatch.setattr("swarm.peer.service.LOOK_S", 0.5)
+    places, file = make_places(tmp_path, 4)
+    copied = tmp_path / "copied"
+    shutil.copytree(places[3].directory, copied)
+    twin = replace(places[3], directory=copied, config=replace(places[3].config, listen="", advertise=()))
+    async with open_peers(places, file) as services:
+        await wait_for(services[3], links=3)
+        with pytest.raises(ConfigError, match="another machine runs with the key"):
+            await start(twin, file)
+        assert len(services[3].vitals.get_links()) == 3
+    async with open_peers(places[:3], file) as services:
+        await wait_for(services[0], links=2)
+        await start(places[3], file)  # alone by now
+
+
+@in_loop
+async def test_a_restored_key_takes_no_rounds_until_old_ones_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarm.peer.service.OLD_ROUNDS_S", 1.0)
+    places, file = make_places(tmp_path, 4)
+    mark = places[0].directory / RESTORED_NAME
+    mark.write_text("{}")
+    async with open_peers(places[:1], file) as (service,):
+        assert service.vitals.get_state() is PeerState.PAUSED
+        assert "its key was restored" in service.vitals.pause_reason
+        while service.vitals.pause_reason:
+            await trio.sleep(0.05)
+        assert not mark.exists()
 
 
 @in_loop
