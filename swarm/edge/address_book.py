@@ -109,6 +109,19 @@ class AddressBook:
         hinted = (url for urls in self._hints.values() for url in urls)
         return any(map(is_loopback, (*self.urls, *self.bootstrap, *hinted)))
 
+    def adopt(self, members: Mapping[PeerKey, str | None]) -> None:
+        """Take a mesh's members, which are this book's, and their URLs as hints.
+
+        Raises:
+            ConfigError: They are others.
+        """
+        if self.members != tuple(sorted(members)):
+            raise ConfigError(
+                f"got a book of {len(self.members)} members and a mesh of {len(members)},"
+                " expected the same ones"
+            )
+        self.set_hints({key: (url,) for key, url in members.items() if url is not None})
+
     def set_hints(self, hints: Mapping[PeerKey, Sequence[str]]) -> None:
         """Add where members may be, from a source that signs nothing; records of theirs count before."""
         for key, urls in hints.items():

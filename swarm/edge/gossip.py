@@ -28,7 +28,6 @@ TICK_S: Final = 30.0  # how often records are looked through
 @dataclass(slots=True)
 class _Listener:
     link: Link
-    allowance: TokenBucket
     news: dict[PeerKey, Addressed] = field(default_factory=dict)
 
 
@@ -55,6 +54,7 @@ class Gossip:
         self._hand_over = hand_over
         self._anchors = anchors
         self._listeners: dict[PeerKey, _Listener] = {}
+        self._allowances: dict[PeerKey, TokenBucket] = {}  # members' only: they outlive links
         self._news = trio.Event()
         self.problem = ""  # why the anchors could not be saved last time
         self._is_saved = True
@@ -69,10 +69,7 @@ class Gossip:
     def on_link_up(self, link: Link) -> None:
         """Greet a neighbour: this node's record, the neighbour's own as it is known here, and some others."""
         limits, book = self._limits, self._book
-        allowance = TokenBucket(
-            per_s=limits.records_per_s, burst=limits.records_burst, now=trio.current_time()
-        )
-        self._listeners[link.key] = _Listener(link, allowance)
+        self._listeners[link.key] = _Listener(link)
         sample = book.draw_records(count_max=limits.sample_max, bucket_max=limits.bucket_max)
         shown = {record.key: record for record in sample}
         for record in (book.get(book.own_key), book.get(link.key)):
@@ -91,14 +88,13 @@ class Gossip:
             ForeignRecordError: One is under this node's key, and somebody else's.
             PeerError: The neighbour is at fault.
         """
-        listener = self._listeners[link.key]
         count = len(message.records)
         if count > self._limits.records_per_message_max:
             raise PeerError(
                 f"got {count} address records at once,"
                 f" expected at most {self._limits.records_per_message_max}"
             )
-        if listener.allowance.compute_wait_s(max(1, count), trio.current_time()) > 0.0:
+        if self._get_allowance(link.key).compute_wait_s(max(1, count), trio.current_time()) > 0.0:
             raise PeerError(f"got more than {self._limits.records_per_s:g} address records a second")
         records = [self._book.open(signed) for signed in message.records]
         if len({record.key for record in records}) != count:
@@ -106,6 +102,14 @@ class Gossip:
         for record in records:
             if self._book.add(record):
                 self._spread(record, source=link.key)
+
+    def _get_allowance(self, key: PeerKey) -> TokenBucket:
+        if key not in self._allowances:
+            limits, now = self._limits, trio.current_time()
+            self._allowances[key] = TokenBucket(
+                per_s=limits.records_per_s, burst=limits.records_burst, now=now
+            )
+        return self._allowances[key]
 
     def _spread(self, record: Addressed, *, source: PeerKey | None) -> None:
         self._is_saved = False

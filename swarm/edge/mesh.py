@@ -24,7 +24,7 @@ from typing import Final
 
 import trio
 
-from consensus.errors import ConfigError, LimitExceeded, NetworkError, PeerError
+from consensus.errors import LimitExceeded, NetworkError, PeerError
 from consensus.identity import NetworkId, PeerKey, Signer
 from swarm.edge.address_book import AddressBook
 from swarm.edge.control import CONTROL_VERSION, is_control
@@ -96,7 +96,7 @@ class Mesh:
         self._overlay: Overlay | None = None
         plan: DialPlan = StaticPlan(signer.key, members) if book is None else BookPlan(book, bounds)
         if book is not None:
-            _prepare_book(book, members)
+            book.adopt(members)
             self._overlay = Overlay(
                 signer=signer,
                 network_id=network_id,
@@ -150,9 +150,7 @@ class Mesh:
         Cancelling `run` instead closes the sockets at once, and what the peers have not read may be lost.
         """
         await self.flush()
-        self._is_stopping = True
-        for link in tuple(self._links.values()):
-            self._retire(link, "the node stopped")
+        self._retire_all("the node stopped")
         while self._running:
             await self._ended.park()
         if self._overlay is not None:
@@ -274,7 +272,7 @@ class Mesh:
         """Stop at once and say nothing more: this node's key is in use elsewhere."""
         if not self.second_machine:
             self.second_machine = reason
-            self._is_stopping = True
+            self._retire_all("the key of this node is in use on another machine")
             self.inbox.put_first(SecondMachine(reason))
             self._scope.cancel()
 
@@ -342,6 +340,14 @@ class Mesh:
         is_client = link.key not in self._members and self._key in self._members
         return is_client and silent_s < HEARD_KEEPALIVES * self._limits.keepalive_s
 
+    def _retire_all(self, reason: str) -> None:
+        """Take all links out of use, for good."""
+        self._is_stopping = True
+        for link in tuple(self._links.values()):
+            self._retire(link, reason)
+        if self._overlay is not None:
+            self._overlay.forget_routes()
+
     def _retire(self, link: Link, reason: str) -> None:
         """Take `link` out of use at once; its tasks end by themselves. May be repeated."""
         link.end(reason)
@@ -391,11 +397,3 @@ class Mesh:
                 except PeerError as exc:
                     self.penalise(link.key, exc.message)
         return [message for message in messages if not is_control(message)]
-
-
-def _prepare_book(book: AddressBook, members: Mapping[PeerKey, str | None]) -> None:
-    if book.members != tuple(sorted(members)):
-        raise ConfigError(
-            f"got a book of {len(book.members)} members and a mesh of {len(members)}, expected the same ones"
-        )
-    book.set_hints({key: (url,) for key, url in members.items() if url is not None})

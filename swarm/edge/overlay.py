@@ -197,6 +197,10 @@ class Overlay:
         """Say whether a member is reached through others only."""
         return key in self._reached
 
+    def forget_routes(self) -> None:
+        """Take nobody for reached any more: the mesh goes down."""
+        self._reached.clear()
+
     def get_relay(self, key: PeerKey) -> PeerKey | None:
         """Return through whom a member is reached just now; None where it is not, or directly."""
         return self._routes.choose(key, trio.current_time()) if key in self._reached else None

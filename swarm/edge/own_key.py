@@ -13,6 +13,7 @@ import trio
 
 from consensus.errors import ConfigError, NetworkError, PeerError
 from consensus.identity import SEED_BYTES, KeyPair, NetworkId, PeerKey
+from swarm.edge.control import CONTROL_VERSION
 from swarm.edge.handshake import Handshaker
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.transport import Carrier, Connector
@@ -57,7 +58,10 @@ class OwnKeyProbes:
         try:
             carrier = await self._connect(nursery, url)
             shaker = Handshaker(
-                signer=probe, network_id=self._network_id, timeout_s=self._limits.handshake_timeout_s
+                signer=probe,
+                network_id=self._network_id,
+                timeout_s=self._limits.handshake_timeout_s,
+                version_max=CONTROL_VERSION,  # so that another machine says something at once
             )
             await shaker.dial(carrier, expected_key=self._own, binding=carrier.binding)
             await self._wait_noted(carrier)
@@ -69,7 +73,7 @@ class OwnKeyProbes:
         return not self._met.get(probe.key, True)
 
     async def _wait_noted(self, carrier: Carrier) -> None:
-        """Wait until the other end has seen this one's proof: it hangs up where it is this node."""
+        """Wait until the other end has this one's proof: where it is this node, it hangs up."""
         with trio.move_on_after(self._limits.handshake_timeout_s):
             try:
                 await carrier.recv()
