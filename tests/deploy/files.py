@@ -83,10 +83,3 @@ def check_command(argv: Sequence[str]) -> str:
         context = click.Context(command, info_name=name, parent=context)
     command.make_context(context.info_name, rest, parent=context.parent)
     return context.command_path
-
-
-def has_flag(command: str, flag: str) -> bool:
-    """Say whether a command of `peerage` takes a flag."""
-    found = cli.get_command(click.Context(cli), command)
-    assert found is not None
-    return any(flag in parameter.opts for parameter in found.params)
