@@ -24,6 +24,7 @@ STOP_S_MAX: Final = 20.0
 POLL_S: Final = 0.2
 EXITS_WITH_AN_OBJECT: Final = (0, 1, 6)
 WORDS_SHOWN: Final = 400
+ASKED_MAX: Final = 5
 
 
 @dataclass(slots=True)
@@ -62,11 +63,13 @@ class Stage:
         root: Where everything is made.
         model: What peers answer with.
         peers: Its members.
+        asker_prefix: A command that askers run under.
     """
 
     root: Path
     model: str
     peers: list[StagedPeer] = field(default_factory=list)
+    asker_prefix: tuple[str, ...] = ()
 
     @property
     def network(self) -> Path:
@@ -185,13 +188,26 @@ class Stage:
         """
         receipt = self.root / f"{secrets.token_hex(4)}.receipt"
         asked = self.call(
-            "ask", text, "--network", str(self.network), "--peers", str(seats), "--receipt", str(receipt)
-        )
+            "ask", text, "--network", str(self.network), "--peers", str(seats), "--receipt", str(receipt),
+            prefix=self.asker_prefix,
+        )  # fmt: skip
         if asked["answer"] is None:
             raise ConfigError(f"the network gave no answer ({asked.get('reason')})", remedy="see peers' logs")
         if not self.call("verify", str(receipt), "--trust", str(self.network))["trusted"]:
             raise ConfigError(f"the receipt {receipt} is not trusted", remedy="look at it: peerage verify")
         return asked
+
+    def ask_until_full(self, text: str, *, seats: int) -> Mapping[str, object]:
+        """Ask until nobody is missing: who was just linked again may still miss a round.
+
+        Raises:
+            ConfigError: Somebody still is after ASKED_MAX questions.
+        """
+        for _ in range(ASKED_MAX):
+            asked = self.ask(text, seats=seats)
+            if asked["status"] == "full":
+                return asked
+        raise ConfigError(f"a peer was missing in {ASKED_MAX} rounds", remedy="look at the peers' logs")
 
     def stop(self) -> tuple[int, ...]:
         """Tell all peers to stop, end those that do not in time, and return their exit codes."""
