@@ -78,7 +78,7 @@ async def _run(
     directory: Path, config: "PeerConfig", file: "NetworkFile", signer: "KeyPair", as_json: bool
 ) -> int:
     from swarm.edge.store import open_asyncio_loop
-    from swarm.edge.systemd import notify
+    from swarm.edge.systemd import make_status, notify
     from swarm.peer.service import open_peer
 
     life = _Life()
@@ -90,7 +90,7 @@ async def _run(
             ) as service:
                 life.service = service
                 _announce(service, as_json=as_json)
-                notify("READY=1")
+                notify("READY=1\n" + make_status(f"{service.vitals.config.label} of {file.name} is up"))
                 nursery.start_soon(_feed_watchdog)
                 await service.stopped.wait()
                 notify("STOPPING=1")

@@ -1,6 +1,6 @@
 """The links of a network's members and askers: where they lead, and under which limits."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +24,14 @@ class MemberLinks:
     """A member's links. `url` is where it listens, empty where nowhere."""
 
     mesh: Mesh
+    book: AddressBook
     url: str
 
-    def get_sent(self) -> Mapping[str, int]:
-        """Return what was sent, as the event of a stop says it."""
-        return {"sent_messages": self.mesh.sent_messages, "sent_bytes": self.mesh.sent_bytes}
+    def get_clock_behind_s(self) -> float:
+        """Return how far this clock is behind another member's at least, seconds: records name their time."""
+        now_ms = self.book.get_time_ms()
+        records = [record for record in self.book.list_records() if record.key != self.book.own_key]
+        return max(0, *(record.issued_ms - now_ms for record in records), 0) / 1_000
 
 
 @asynccontextmanager
@@ -75,7 +78,7 @@ async def open_member_links(
         anchors=anchors,
     )
     try:
-        yield MemberLinks(mesh, "" if listener is None else listener.url)
+        yield MemberLinks(mesh, book, "" if listener is None else listener.url)
     finally:
         if listener is not None:
             await listener.aclose()

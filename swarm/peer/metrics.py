@@ -41,6 +41,11 @@ class PeerCollector(Collector):
             ("peerage_peer_paused", "Whether it takes no further rounds", bool(vitals.pause_reason)),
             ("peerage_peer_started_seconds", "Since when it runs", vitals.started_ms / 1_000),
             ("peerage_peer_memory_bytes", "Resident memory", get_memory_mb() * 2**20),
+            (
+                "peerage_peer_clock_behind_seconds",
+                "At least so far its clock is behind a member's",
+                vitals.get_clock_behind_s(),
+            ),
             ("peerage_peer_disk_free_bytes", "Free where its data lie", get_disk_free(vitals.directory)),
         )
         for name, about, value in gauges:

@@ -157,6 +157,7 @@ async def open_peer(
             tally=Tally(),
             get_links=links.mesh.linked,
             count_open=runtime.count_open_rounds,
+            get_clock_behind_s=links.get_clock_behind_s,
             url=links.url,
             judge=format_strategy(judge),
             model=model.info().name,
@@ -179,7 +180,9 @@ async def open_peer(
             yield service
             await _wind_down(service, links)
         finally:
-            log.append("node_stopped", peer=signer.key, fields=links.get_sent())
+            mesh = links.mesh
+            sent = {"sent_messages": mesh.sent_messages, "sent_bytes": mesh.sent_bytes}
+            log.append("node_stopped", peer=signer.key, fields=sent)
             nursery.cancel_scope.cancel()
 
 

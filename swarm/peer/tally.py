@@ -40,6 +40,10 @@ class Tally:
                 self.rounds[str(event.fields["status"])] += 1
             case "peer_penalised":
                 self.penalties += 1
+            case "events_left_out" if event.fields["name"] == "peer_penalised":
+                count = event.fields["count"]
+                assert isinstance(count, int), "this program wrote it a moment ago"
+                self.penalties += count
             case "node_halted":
                 self.halted = str(event.fields["reason"])
             case _:

@@ -41,6 +41,7 @@ class Vitals:
         tally: What has happened.
         get_links: The members it is linked with.
         count_open: Rounds that it has a seat in now.
+        get_clock_behind_s: At least so far its clock is behind another member's, seconds.
         url: Where it listens; empty where nowhere.
         judge: How it judges.
         model: What it answers with.
@@ -57,6 +58,7 @@ class Vitals:
     tally: Tally
     get_links: Callable[[], tuple[PeerKey, ...]]
     count_open: Callable[[], int]
+    get_clock_behind_s: Callable[[], float]
     url: str = ""
     judge: str = ""
     model: str = ""
@@ -105,6 +107,7 @@ class Vitals:
                 **self.tally.get_rounds(),
             },
             "penalties": self.tally.penalties,
+            "clock_behind_s": round(self.get_clock_behind_s(), 3),
             "started_ms": self.started_ms,
             "memory_mb": round(get_memory_mb(), 1),
             "disk_free_bytes": get_disk_free(self.directory),

@@ -7,6 +7,7 @@ is opened as if nobody could ever change it, and one that a crash left is copied
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,8 +35,8 @@ from swarm.edge.store_schema import (
     read_version,
 )
 
-LOOK_S_MAX: Final = 3.0
-COPY_BYTES_MAX: Final = 1 << 28
+LOOK_S_MAX: Final = 2.5
+COPY_BYTES_MAX: Final = 1 << 27  # copied in about a second
 STEPS: Final = 10_000  # of SQLite's machine, between two looks at the time: less than a millisecond
 STATEMENTS_MAX: Final = 256  # of the peer's own, the latest, whose signatures are checked
 RECORD_BYTES_MAX: Final = 1 << 20
@@ -75,7 +76,7 @@ class DatabaseLook:
 
 
 class OutOfTimeError(StoreError):
-    """A database is too large to be looked at in the time there is; nothing is known to be wrong with it."""
+    """There is no time to read it to its end; nothing is known to be wrong with it."""
 
 
 async def look_at_database(
@@ -101,35 +102,35 @@ async def look_at_database(
         return None
     except OSError as exc:
         raise StoreError(f"cannot read {path} ({exc.strerror})", remedy="make it readable") from exc
-    if not _has_journal(path):
+    journals = [name for name in map(path.with_name, _name_journals(path)) if _is_filled(name)]
+    if not journals:
         return await _look(path, path, size, network, key)
     if size > COPY_BYTES_MAX:
         raise OutOfTimeError(
             f"{size >> 20} MiB, and a crash left its journal: it is checked when the peer starts"
         )
     with TemporaryDirectory(prefix="peerage-doctor-") as place:
-        copy = Path(place) / path.name
-        await trio.to_thread.run_sync(_copy, path, copy)
-        return await _look(path, copy, size, network, key)
+        await trio.to_thread.run_sync(_copy, [path, *journals], Path(place))
+        return await _look(path, Path(place) / path.name, size, network, key)
 
 
-def _get_journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+def _name_journals(path: Path) -> tuple[str, ...]:
+    """Return what SQLite calls the files from which it mends a database after a crash."""
+    return tuple(f"{path.name}{suffix}" for suffix in ("-wal", "-journal"))
 
 
-def _has_journal(path: Path) -> bool:
-    journal = _get_journal(path)
-    return journal.exists() and journal.stat().st_size > 0
+def _is_filled(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
-def _copy(path: Path, copy: Path) -> None:
-    try:
-        shutil.copyfile(path, copy)
-        shutil.copyfile(_get_journal(path), _get_journal(copy))
-    except OSError as exc:
-        raise StoreError(
-            f"cannot copy {path} to look at it ({exc.strerror})", remedy="make room where TMPDIR lies"
-        ) from exc
+def _copy(paths: Sequence[Path], place: Path) -> None:
+    for path in paths:
+        try:
+            shutil.copyfile(path, place / path.name)
+        except OSError as exc:
+            raise StoreError(
+                f"cannot copy {path} to look at it ({exc.strerror})", remedy="make room where TMPDIR lies"
+            ) from exc
 
 
 async def _look(

@@ -11,8 +11,9 @@ from consensus.errors import PeerageError
 from models.errors import ModelError
 from swarm.edge.events import Json
 from swarm.peer.doctor.checks import CHECKS
-from swarm.peer.doctor.facts import Facts, Wish, gather
+from swarm.peer.doctor.facts import Facts, Wish
 from swarm.peer.doctor.finding import CHECK_S_MAX, Check, Finding, Status, blame, skip, warn
+from swarm.peer.doctor.gather import gather
 from swarm.peer.doctor.world import World
 
 SCHEMA: Final = "peerage.doctor/1"

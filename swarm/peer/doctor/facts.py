@@ -1,39 +1,21 @@
-"""What all checks stand on, gathered once: what could be read, and why the rest could not."""
+"""What all checks stand on: what could be read of a peer, and why the rest could not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
 
-import trio
-
-from consensus.errors import NetworkError, PeerageError, StoreError
+from consensus.errors import PeerageError
 from consensus.identity import KeyPair, PeerKey
 from models.contract import ModelInfo
 from models.errors import ModelError
 from swarm.edge.events import Json
-from swarm.edge.keystore import get_public_key, open_key, read_key_file
-from swarm.edge.network_file import NetworkFile, read_network_file
-from swarm.edge.passwords import read_password
-from swarm.edge.peer_config import PeerConfig, read_peer_config
-from swarm.edge.peer_directory import KEY_NAME, STORE_NAME, get_log_path, get_network_path
-from swarm.edge.store import open_asyncio_loop
-from swarm.peer.control import order
-from swarm.peer.doctor.database_look import DatabaseLook, OutOfTimeError, look_at_database
+from swarm.edge.network_file import NetworkFile
+from swarm.edge.peer_config import PeerConfig
+from swarm.peer.doctor.database_look import DatabaseLook
 from swarm.peer.doctor.finding import Need
-from swarm.peer.doctor.lock import Lock, read_lock
-from swarm.peer.doctor.model_files import load_info
-from swarm.peer.doctor.story import Story, read_story
+from swarm.peer.doctor.lock import Lock
+from swarm.peer.doctor.story import Story
 from swarm.peer.doctor.world import World
-
-STATUS_S_MAX: Final = 2.0
-GATHER_S_MAX: Final = 3.5
-LOAD_S_MAX: Final = 120.0
-DISK_REMEDY: Final = "see who may read it, and whether that disk is sound"
-SLOW_REMEDY: Final = "see whether that disk is broken, or far away"
-
-ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,112 +118,3 @@ class Facts:
             Need.NETWORK: isinstance(self.network_read, NetworkFile),
         }
         return next((need for need in needs if not met[need]), None)
-
-
-async def gather(directory: Path, world: World, wish: Wish) -> Facts:
-    """Read what the checks stand on; takes `STATUS_S_MAX` and twice `GATHER_S_MAX` at most."""
-    said = await _ask(directory)
-    lock = await _read(partial(read_lock, directory))
-    config = await _read(partial(read_peer_config, directory))
-    key = await _read(partial(_read_key, directory))
-    network = await _read(partial(read_network_file, get_network_path(directory)))
-    found: list[KeyPair | PeerageError | None] = [None]
-    stories: list[Story | PeerageError | None] = [None]
-    databases: list[DatabaseLook | PeerageError | None] = [None]
-    is_held = isinstance(said, Mapping) or not isinstance(lock, Lock) or lock.is_held
-
-    async def tell() -> None:
-        path = get_log_path(directory)
-        if path.exists():
-            stories[0] = await _read(partial(read_story, path))
-
-    async def open_seed() -> None:
-        if wish.has_password and isinstance(key, bytes):
-            found[0] = await _read(partial(_open, directory, key, wish))
-
-    async def look() -> None:
-        if not is_held:
-            databases[0] = await _look(directory, network, key)
-
-    async with trio.open_nursery() as nursery:
-        for task in (tell, open_seed, look):
-            nursery.start_soon(task)
-    return Facts(
-        directory=directory,
-        world=world,
-        wish=wish,
-        has_directory=directory.is_dir(),
-        config_read=config,
-        key_read=key,
-        network_read=network,
-        signer_read=found[0],
-        said=said,
-        lock_read=lock,
-        story_read=stories[0],
-        database_read=databases[0],
-        info_read=await _load(config, world) if wish.is_loading else None,
-    )
-
-
-async def _ask(directory: Path) -> Mapping[str, Json] | PeerageError | None:
-    try:
-        with trio.fail_after(STATUS_S_MAX):
-            return await order(directory, do="status")
-    except trio.TooSlowError:
-        return NetworkError(
-            f"the peer does not answer within {STATUS_S_MAX:g} s",
-            remedy="it may be stuck: look at its log, or end its process",
-        )
-    except PeerageError as exc:
-        return exc
-
-
-async def _read(body: Callable[[], ReadT]) -> ReadT | PeerageError:
-    """Run what blocks on a disk in a thread, for as long as there is time."""
-    try:
-        with trio.fail_after(GATHER_S_MAX):
-            return await trio.to_thread.run_sync(body, abandon_on_cancel=True)
-    except trio.TooSlowError:
-        return OutOfTimeError(f"the disk did not answer within {GATHER_S_MAX:g} s", remedy=SLOW_REMEDY)
-    except PeerageError as exc:
-        return exc
-    except OSError as exc:
-        return StoreError(f"cannot be read ({exc})", remedy=DISK_REMEDY)
-
-
-async def _look(
-    directory: Path, network: NetworkFile | PeerageError, key: PeerKey | PeerageError
-) -> DatabaseLook | PeerageError | None:
-    async with open_asyncio_loop():  # which would wrap what is raised within it
-        try:
-            return await look_at_database(
-                directory / STORE_NAME,
-                network=network.network.network_id if isinstance(network, NetworkFile) else None,
-                key=key if isinstance(key, bytes) else None,
-            )
-        except PeerageError as exc:
-            return exc
-        except OSError as exc:
-            return StoreError(f"the database cannot be looked at ({exc})", remedy=DISK_REMEDY)
-
-
-async def _load(config: PeerConfig | PeerageError, world: World) -> ModelInfo | ModelError | None:
-    if not isinstance(config, PeerConfig):
-        return None
-    body = partial(load_info, config.model, world.cache, threads=config.threads)
-    try:
-        with trio.fail_after(LOAD_S_MAX):
-            return await trio.to_thread.run_sync(body, abandon_on_cancel=True)
-    except trio.TooSlowError:
-        return ModelError(f"the model did not load within {LOAD_S_MAX:g} s", remedy="take a smaller one")
-    except ModelError as exc:
-        return exc
-
-
-def _read_key(directory: Path) -> PeerKey:
-    return get_public_key(read_key_file(directory / KEY_NAME))
-
-
-def _open(directory: Path, key: PeerKey, wish: Wish) -> KeyPair:
-    password = read_password(file=wish.password_file, use_keyring=wish.uses_keyring, key=key, prompt=None)
-    return open_key(read_key_file(directory / KEY_NAME), password)

@@ -8,6 +8,7 @@ from consensus.errors import PeerageError
 from consensus.identity import PeerKey
 from swarm.edge.peer_directory import KEY_NAME, get_network_path
 from swarm.peer.doctor.addresses import read_addresses
+from swarm.peer.doctor.database_look import OutOfTimeError
 from swarm.peer.doctor.facts import Facts
 from swarm.peer.doctor.finding import Finding, blame, note_ok, skip, warn
 
@@ -51,6 +52,12 @@ def check_password(facts: Facts) -> Finding:
     signer = facts.signer_read
     if signer is None:
         return skip("no password was given: --password-file PATH or --keyring")
+    if isinstance(signer, OutOfTimeError):
+        return warn(
+            f"whether it opens the key: {signer.message}",
+            cause="trying a password takes memory and work by intention, and this machine is busy",
+            remedy=signer.remedy,
+        )
     if isinstance(signer, PeerageError):
         return blame(
             signer.message,

@@ -6,6 +6,7 @@ from consensus.errors import PeerageError
 from consensus.identity import PeerKey
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.peer_directory import get_log_path
+from swarm.peer.doctor.database_look import OutOfTimeError
 from swarm.peer.doctor.facts import Facts
 from swarm.peer.doctor.finding import Finding, blame, note_ok, skip, warn
 from swarm.peer.doctor.story import Story
@@ -24,6 +25,12 @@ def check_log(facts: Facts) -> Finding:
     if story is None:
         return skip(NO_LOG)
     path = get_log_path(facts.directory)
+    if isinstance(story, OutOfTimeError):
+        return warn(
+            f"{path}: {story.message}",
+            cause="it is very long, or this machine or its disk is busy",
+            remedy=f"look again; if it stays so, move {path} away while the peer is stopped",
+        )
     if isinstance(story, PeerageError):
         return blame(
             story.message,
