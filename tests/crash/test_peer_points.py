@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]
 FIRST = int(os.environ.get("PEERAGE_CRASH_FROM", "0"))
 POINTS_MAX = 2_000
 QUIET_S = 5.0
+UNHARMED = 10  # runs in a row that ended before their call: how many calls a round takes varies with timing
 STRIDE = 1 if os.environ.get("PEERAGE_NIGHTLY") == "1" else 40
 
 
@@ -28,6 +29,7 @@ def test_killed_at_every_call_it_never_signs_twice_and_loses_no_receipt(scratch:
     problems: list[str] = []
 
     async def main() -> None:
+        unharmed = 0
         async with open_asyncio_loop():
             for at in range(FIRST, POINTS_MAX, STRIDE):
                 lives = await live_twice(scratch / str(at), Strike(Blow.KILL, at))
@@ -35,8 +37,8 @@ def test_killed_at_every_call_it_never_signs_twice_and_loses_no_receipt(scratch:
                 shutil.rmtree(scratch / str(at))
                 if lives.problems:
                     problems.append(f"call {at}, {call.name} {call.path}: {lives.problems}")
-                if len(lives.trace.calls) <= at:
-                    assert not lives.trace.was_killed
+                unharmed = 0 if lives.trace.was_killed else unharmed + 1
+                if unharmed * STRIDE >= UNHARMED:
                     return
             pytest.fail(f"more than {POINTS_MAX} calls in a round")
 
