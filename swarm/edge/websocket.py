@@ -16,6 +16,7 @@ from swarm.edge.network_urls import Address, format_host, parse_url
 from swarm.edge.streams import meter, open_plain
 from swarm.edge.tls import TlsIdentity, secure_accepted, secure_dialed
 from swarm.edge.transport import Handler
+from swarm.edge.tuning import ConnectionCollector
 from swarm.edge.websocket_carrier import (
     FOREIGN_ERRORS,
     WebSocketCarrier,
@@ -97,7 +98,7 @@ class WebSocketListener:
         tls: Its certificate, or None to speak in the clear.
     """
 
-    __slots__ = ("_admissions", "_limits", "_listener", "_tls", "url")
+    __slots__ = ("_admissions", "_collector", "_limits", "_listener", "_tls", "url")
 
     def __init__(self, listener: trio.SocketListener, limits: EdgeLimits, tls: TlsIdentity | None) -> None:
         host, port = listener.socket.getsockname()[:2]
@@ -106,6 +107,7 @@ class WebSocketListener:
         self._limits = limits
         self._tls = tls
         self._admissions = AdmissionTable(limits)
+        self._collector = ConnectionCollector()
 
     async def serve(
         self, handler: Handler, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
@@ -136,6 +138,7 @@ class WebSocketListener:
         finally:
             if admission is not None:
                 admission.leave()
+                self._collector.note_end()
             await trio.aclose_forcefully(socket)
 
     def _admit(self, socket: trio.SocketStream) -> Admission | None:
