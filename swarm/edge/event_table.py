@@ -332,6 +332,16 @@ _EDGE: Final = (
         fields=(_because("the rule"),),
     ),
     EventKind(
+        name="events_left_out",
+        when="the same was to be noted too often: so many more, since this was said last, are not in the log",
+        has_round=False,
+        whose=Whose.NOBODY,
+        fields=(
+            FieldKind(name="name", type=FieldType.TEXT, meaning="which event"),
+            _count("count", "how many"),
+        ),
+    ),
+    EventKind(
         name="database_rolled_back",
         when="its database was an older copy; it is silent in every round that this can concern",
         has_round=False,

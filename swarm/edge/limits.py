@@ -150,6 +150,33 @@ class TokenBucket:
         return 0.0 if self._level >= 0.0 else -self._level / self._per_s
 
 
+class Allowance:
+    """Tells whether one more is allowed at a rate; what is refused costs nothing, so no flood runs up a debt.
+
+    Args:
+        per_s: Refill, a second.
+        burst: Capacity.
+        now: Current time, seconds on any steady clock.
+    """
+
+    __slots__ = ("_at", "_burst", "_level", "_per_s")
+
+    def __init__(self, *, per_s: float, burst: int, now: float) -> None:
+        self._per_s = per_s
+        self._burst = float(burst)
+        self._level = float(burst)
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """Take one at time `now`, if there is one."""
+        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
+        self._at = now
+        if self._level < 1.0:
+            return False
+        self._level -= 1.0
+        return True
+
+
 @dataclass(slots=True)
 class _Record:
     bad: TokenBucket

@@ -46,6 +46,7 @@ from swarm.core.inputs import (
 from swarm.core.node import NodeConfig, create_node, step
 from swarm.core.records import Record, Table
 from swarm.edge.event_log import EventLog
+from swarm.edge.event_quota import ASKED_FOR, LEFT_OUT_S, EventQuota
 from swarm.edge.link import (
     BootstrapFailed,
     DialFailed,
@@ -81,6 +82,7 @@ class Runtime:
         self._mesh = mesh
         self._model = model
         self._log = log
+        self._quota = EventQuota()
         self._state = create_node(config)
         self._writes: list[Persist] = []
         self._timers: list[tuple[int, int, SetTimer]] = []
@@ -105,6 +107,7 @@ class Runtime:
             nursery.start_soon(self._read_links)
             nursery.start_soon(self._write_records)
             nursery.start_soon(self._run_clock)
+            nursery.start_soon(self._tell_left_out)
             self._apply(Started(get_now_ms(), records))
             task_status.started()
 
@@ -171,8 +174,12 @@ class Runtime:
                 self._spawn(lambda: self._load_receipt(action))
             case Penalise(key, reason):
                 self._mesh.penalise(key, reason)
-                self._log.append("peer_penalised", peer=key, fields={"reason": reason})
+                member = key if self._mesh.is_member(key) else None
+                if self._quota.admits("peer_penalised", member, now=trio.current_time()):
+                    self._log.append("peer_penalised", peer=key, fields={"reason": reason})
             case Emit(round_id, event, fields):
+                if event in ASKED_FOR and not self._quota.admits(event, None, now=trio.current_time()):
+                    return
                 self._log.append(event, round_id=round_id, peer=self._config.signer.key, fields=dict(fields))
             case _:
                 assert_never(action)
@@ -193,10 +200,13 @@ class Runtime:
             case Inbound(key, message):
                 self._apply(Received(get_now_ms(), key, message))
             case LinkUp(key):
-                self._log.append("link_opened", peer=key)
+                is_member, now = self._mesh.is_member(key), trio.current_time()
+                if self._quota.admits_link_up(key, is_member=is_member, now=now):
+                    self._log.append("link_opened", peer=key)
                 self._apply(PeerLinked(get_now_ms(), key))
             case LinkDown(key, reason):
-                self._log.append("link_closed", peer=key, fields={"reason": reason})
+                if self._quota.admits_link_down(key):
+                    self._log.append("link_closed", peer=key, fields={"reason": reason})
             case DialFailed(key, reason):
                 self._log.append("dial_failed", peer=key, fields={"reason": reason})
             case BootstrapFailed(url, reason):
@@ -207,6 +217,13 @@ class Runtime:
                 raise SecondMachineError(own, reason)
             case _:
                 assert_never(event)
+
+    async def _tell_left_out(self) -> None:
+        """Say once in a while how much of a flood the log was spared."""
+        while True:
+            await trio.sleep(LEFT_OUT_S)
+            for name, count in self._quota.take_left_out():
+                self._log.append("events_left_out", fields={"name": name, "count": count})
 
     async def _write_records(self) -> None:
         """Write what has gathered, in one transaction: one sync pays for all of it."""

@@ -4,7 +4,7 @@ from swarm.edge.events import Event, Json
 from swarm.peer.tally import STATUSES, Tally
 
 
-def make(name: str, **fields: Json) -> Event:
+def make(name: str, /, **fields: Json) -> Event:
     return Event(seq=0, t_ms=0, event=name, fields=fields)
 
 
@@ -19,9 +19,11 @@ def test_events_are_counted() -> None:
         make("round_closed", status="full"),
         make("peer_penalised", reason="nonsense"),
         make("link_opened"),
+        make("events_left_out", name="link_opened", count=9),
+        make("events_left_out", name="peer_penalised", count=7),
         make("node_halted", reason="disk full"),
     ):
         tally.note(event)
-    assert (tally.opened, tally.declined, tally.penalties, tally.halted) == (2, 1, 1, "disk full")
+    assert (tally.opened, tally.declined, tally.penalties, tally.halted) == (2, 1, 8, "disk full")
     assert tally.get_rounds() == {"full": 2, "partial": 1, "failed": 0}
     assert set(tally.get_rounds()) == set(STATUSES)
