@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +14,13 @@ from trio.testing import MockClock
 from consensus.errors import ConfigError
 from swarm.edge.sign_mark import get_mark_path
 from swarm.peer.doctor import database_look
+from swarm.peer.doctor import gather as gather_module
 from swarm.peer.doctor.checks import CHECKS
 from swarm.peer.doctor.examine import SCHEMA, examine, run_check
-from swarm.peer.doctor.facts import Facts, Wish, gather
+from swarm.peer.doctor.facts import Facts, Wish
 from swarm.peer.doctor.finding import CHECK_S_MAX, Check, Finding, Status, blame, note_ok
-from tests.peer.doctor.kit import Scene, find, list_faults
+from swarm.peer.doctor.gather import gather
+from tests.peer.doctor.kit import Scene, find, list_faults, list_warnings
 from tests.peer.doctor.rounds import put_round
 
 
@@ -160,3 +163,20 @@ def test_as_json(scene: Scene) -> None:
     assert fault["link"] == "docs/doctor.md#d17-sign-mark"
     assert all(set(check) == set(fault) for check in checks)
     assert value["counts"] == {"ok": len(CHECKS) - 9, "warning": 0, "fault": 1, "skipped": 8}
+
+
+def test_what_takes_too_long_to_read_is_no_fault(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never_end(_: Path) -> None:
+        ended.wait(60.0)
+
+    ended = threading.Event()
+    scene.log(("node_started", 1, {"rounds": 0}))
+    monkeypatch.setattr(gather_module, "READ_S_MAX", 0.5)
+    monkeypatch.setattr(gather_module, "read_story", never_end)
+    try:
+        report = scene.look()
+    finally:
+        ended.set()
+    assert list_faults(report) == []
+    assert list_warnings(report) == ["D31-event-log"]
+    assert find(report, "D33-halted").status is Status.SKIPPED

@@ -25,7 +25,7 @@ from swarm.edge.peer_config import get_config_path, write_peer_config
 from swarm.edge.peer_directory import ADDRESSES_NAME, KEY_NAME, get_log_path, get_network_path
 from swarm.edge.sign_mark import get_mark_path
 from swarm.peer.control import SOCKET_NAME
-from swarm.peer.doctor import facts as facts_module
+from swarm.peer.doctor import gather as gather_module
 from swarm.peer.doctor.examine import Report
 from swarm.peer.doctor.facts import Wish
 from swarm.peer.doctor.finding import Status
@@ -245,13 +245,21 @@ def test_a_process_that_is_gone_left_the_lock_to_a_child(scene: Scene) -> None:
 
 
 def test_a_peer_that_does_not_answer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts_module, "STATUS_S_MAX", 0.2)
+    monkeypatch.setattr(gather_module, "STATUS_S_MAX", 0.2)
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(scene.directory / SOCKET_NAME))
         (scene.directory / SOCKET_NAME).chmod(0o600)
         listener.listen(1)
         expect(scene, "D13-control", "does not answer")
         assert scene.look().state == "stuck"
+
+
+def test_a_socket_that_a_crash_left(scene: Scene) -> None:
+    with closing(socket.socket(socket.AF_UNIX)) as left:
+        left.bind(str(scene.directory / SOCKET_NAME))
+    (scene.directory / SOCKET_NAME).chmod(0o600)
+    report = scene.look()
+    assert (list_faults(report), list_warnings(report)) == ([], ["D13-control"])
 
 
 def test_something_else_in_the_sockets_place(scene: Scene) -> None:
@@ -519,7 +527,7 @@ def test_a_model_beyond_what_is_allowed(scene: Scene) -> None:
     with (place / "model.safetensors").open("wb") as file:
         file.truncate(1 << 30)
     set_model(scene, str(place), memory_mb=512)
-    expect(scene, "D28-memory", "2560 MiB needed", "512 allowed")
+    expect(scene, "D28-memory", "2816 MiB needed", "512 allowed")
     set_model(scene, str(place))
     scene.change(get_memory=lambda: Memory(1 << 30, 1 << 29))
     expect(scene, "D28-memory", "the machine has 1.0 GiB")
