@@ -82,7 +82,11 @@ class EdgeLimits:
             and whoever is turned away dials again.
         prefix_connections_max: Connections from one network, authenticated or not: a laboratory's 31
             peers behind one address all find room, and one network is a quarter of the inbound links.
-        is_loopback_exempt: Whether the two `prefix_*` limits spare this machine itself, on which whole
+        prefix_connections_per_s: How often one network may connect, for ever, a second: TLS and a refusal
+            cost some 5 ms each.
+        prefix_connections_burst: How often at once: 31 peers behind one address that all start again.
+        prefixes_remembered_max: Networks whose rate is remembered; the one heard of longest ago goes first.
+        is_loopback_exempt: Whether the `prefix_*` limits spare this machine itself, on which whole
             swarms are run; the totals never do.
         dials_concurrent_max: Dials under way at one time.
         bad_messages_max: Bad messages one key may send in `ban_s`; one more bans the key.
@@ -108,6 +112,9 @@ class EdgeLimits:
     unauthenticated_max: int = 64
     prefix_unauthenticated_max: int = 4
     prefix_connections_max: int = 32
+    prefix_connections_per_s: float = 4.0
+    prefix_connections_burst: int = 128
+    prefixes_remembered_max: int = 4_096
     is_loopback_exempt: bool = True
     dials_concurrent_max: int = 8
     bad_messages_max: int = 20

@@ -11,6 +11,7 @@ import trio
 
 from consensus.errors import ConfigError, NetworkError
 from swarm.edge.admission import Admission, AdmissionTable, parse_address
+from swarm.edge.arrivals import ArrivalRates
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.network_urls import Address, format_host, parse_url
 from swarm.edge.streams import meter, open_plain
@@ -98,7 +99,7 @@ class WebSocketListener:
         tls: Its certificate, or None to speak in the clear.
     """
 
-    __slots__ = ("_admissions", "_collector", "_limits", "_listener", "_tls", "url")
+    __slots__ = ("_admissions", "_arrivals", "_collector", "_limits", "_listener", "_tls", "url")
 
     def __init__(self, listener: trio.SocketListener, limits: EdgeLimits, tls: TlsIdentity | None) -> None:
         host, port = listener.socket.getsockname()[:2]
@@ -107,6 +108,7 @@ class WebSocketListener:
         self._limits = limits
         self._tls = tls
         self._admissions = AdmissionTable(limits)
+        self._arrivals = ArrivalRates(limits)
         self._collector = ConnectionCollector()
 
     async def serve(
@@ -146,6 +148,8 @@ class WebSocketListener:
         try:
             address = parse_address(socket.socket.getpeername()[0])
         except OSError:
+            return None
+        if not self._arrivals.admits(address, trio.current_time()):
             return None
         return self._admissions.enter(address)
 
