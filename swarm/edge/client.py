@@ -132,6 +132,15 @@ class AskerClient:
         """How many members there is a link to."""
         return len(self._mesh.linked())
 
+    def count_present(self) -> int:
+        """Return how many members there is a link to, or some neighbour says to have one with.
+
+        An asker has no links with members that only dial out, and their answers count all the same. What a
+        neighbour says is not checked.
+        """
+        linked = self._mesh.linked()
+        return sum(key in linked or bool(self._mesh.find_holders(key)) for key in self._network.keys)
+
     async def ask(
         self, question: SignedQuestion, *, deadline_s: float, backing: Backing | None = None
     ) -> Answered | Unanswered:

@@ -1,7 +1,7 @@
-"""Whether a question would find enough peers now, from those that the gateway can reach.
+"""Whether a question would find enough peers now, from links and from what peers say of theirs.
 
-Who cannot be reached from here may be up all the same, and peers pass questions on to each other; who can be
-reached may be busy. So this says when to send questions elsewhere; it never stops one.
+Peers pass questions on to each other, so the gateway's own links are not all that counts; and who is there
+may be busy. So this says when to send questions elsewhere; it never stops one.
 """
 
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ class Presence:
 
     Args:
         members: Of the network.
-        linked: Those of them that are reached, directly or through others.
+        present: Those of them that are linked, or said to be by one that is.
         seats: Of a committee, which is drawn from all members.
     """
 
     members: int
-    linked: int
+    present: int
     seats: int
 
     def compute_chance(self) -> Fraction:
         """Return the probability that a committee drawn now has a quorum, all draws being as likely."""
-        away = self.members - self.linked
+        away = self.members - self.present
         drawn = sum(
-            comb(away, gone) * comb(self.linked, self.seats - gone)
+            comb(away, gone) * comb(self.present, self.seats - gone)
             for gone in range(compute_tolerated(self.seats) + 1)
         )
         return Fraction(drawn, comb(self.members, self.seats))
 
     def find_shortage(self) -> str | None:
         """Return why a question would rather fail; None where it would rather not."""
-        chance, up = self.compute_chance(), f"{self.linked} of {self.members} peers are up"
+        chance, up = self.compute_chance(), f"{self.present} of {self.members} peers are up"
         if chance >= CHANCE_MIN:
             return None
         if not chance:
@@ -50,4 +50,4 @@ class Presence:
 def get_presence(asker: SwarmAsker) -> Presence:
     """Return how many peers of a swarm are there."""
     members = len(asker.swarm.network.keys)
-    return Presence(members=members, linked=asker.client.linked, seats=asker.options.peers)
+    return Presence(members=members, present=asker.client.count_present(), seats=asker.options.peers)

@@ -89,9 +89,9 @@ async def run_peer(
 
 
 @contextmanager
-def open_peers(directory: Path, *, count: int = 4, model: str = "") -> Iterator[Peers]:
-    """Run a network of peers until the block is left."""
-    places, file = make_places(directory, count)
+def open_peers(directory: Path, *, count: int = 4, outbound: int = 0, model: str = "") -> Iterator[Peers]:
+    """Run a network of peers, the last of which only dial out, until the block is left."""
+    places, file = make_places(directory, count, outbound=outbound)
     if model:
         places = [replace(place, config=replace(place.config, model=model)) for place in places]
     came_up: Queue[Peers] = Queue()
@@ -126,7 +126,7 @@ def open_network_gateway(
     """Serve a network of peers that are up from a thread until the block is left."""
     options = AskOptions(peers=seats, deadline_s=DEADLINE_S, rounds_at_once=limits.rounds_at_once)
     with open_before(serve_network(options, file), directory, limits=limits) as up:
-        wait_linked(up, len(file.network.keys))
+        wait_linked(up, len(file.addresses))
         yield up
 
 

@@ -15,17 +15,19 @@ from swarm.gateway.readiness import Presence
 def test_the_chance_is_the_share_of_committees_that_have_a_quorum(data: st.DataObject) -> None:
     members = data.draw(st.integers(4, 9))
     seats = data.draw(st.integers(4, members))
-    linked = data.draw(st.integers(0, members))
+    present = data.draw(st.integers(0, members))
     committees = list(combinations(range(members), seats))
     enough = [
-        drawn for drawn in committees if sum(member >= linked for member in drawn) <= compute_tolerated(seats)
+        drawn
+        for drawn in committees
+        if sum(member >= present for member in drawn) <= compute_tolerated(seats)
     ]
-    chance = Presence(members=members, linked=linked, seats=seats).compute_chance()
+    chance = Presence(members=members, present=present, seats=seats).compute_chance()
     assert chance == Fraction(len(enough), len(committees))
 
 
 @pytest.mark.parametrize(
-    ("members", "linked", "seats", "words"),
+    ("members", "present", "seats", "words"),
     [
         (4, 4, 4, None),
         (4, 3, 4, None),
@@ -36,6 +38,6 @@ def test_the_chance_is_the_share_of_committees_that_have_a_quorum(data: st.DataO
     ],
 )
 def test_a_gateway_is_ready_where_a_question_would_rather_be_answered(
-    members: int, linked: int, seats: int, words: str | None
+    members: int, present: int, seats: int, words: str | None
 ) -> None:
-    assert Presence(members=members, linked=linked, seats=seats).find_shortage() == words
+    assert Presence(members=members, present=present, seats=seats).find_shortage() == words
