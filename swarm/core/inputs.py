@@ -83,7 +83,7 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Whoever runs the node wants no further rounds for now, and says why; those that are open go on."""
+    """Whoever runs the node wants no further rounds, and says why; those that are open go on."""
 
     at_ms: int
     reason: str

@@ -129,7 +129,7 @@ _CORE: Final = (
     ),
     EventKind(
         name="node_paused",
-        when="it takes no further rounds for now; those that are open go on",
+        when="it takes no further rounds, until it is unpaused; those that are open go on",
         has_round=False,
         whose=Whose.WRITER,
         fields=(_because("its owner's word, or a limit of its own that was reached"),),

@@ -296,7 +296,7 @@ class Overlay:
             payload: A protocol message.
 
         Returns:
-            False if nobody relays to it, or the relay has been given enough for now.
+            False if nobody relays to it, or the relay has been given enough by now.
 
         Raises:
             LimitExceeded: The message does not fit a relayed frame.

@@ -206,7 +206,8 @@ class World:
             if place not in besides:
                 await self.start(place, MemoryStore())
 
-    async def open_mesh(self) -> Mesh:
+    @asynccontextmanager
+    async def open_mesh(self) -> AsyncIterator[Mesh]:
         mesh = Mesh(
             signer=self.keys.asker,
             network_id=self.keys.network.network_id,
@@ -215,18 +216,19 @@ class World:
             connect=self.network.connect,
             jitter=lambda: 0.5,
         )
-        await self.nursery.start(mesh.run)
-        return mesh
+        async with trio.open_nursery() as nursery:
+            await nursery.start(mesh.run)
+            yield mesh
+            nursery.cancel_scope.cancel()
 
     def sign(self, *, counter: int = 0) -> SignedQuestion:
         question = make_question(self.keys, counter=counter)
         return sign_question(question, self.keys.asker, self.keys.network)
 
     async def ask(self, *, counter: int = 0) -> Answered | Unanswered:
-        client = AskerClient(
-            network=self.keys.network, mesh=await self.open_mesh(), on_progress=lambda _: None
-        )
-        return await client.ask(self.sign(counter=counter), deadline_s=DEADLINE_S)
+        async with self.open_mesh() as mesh:
+            client = AskerClient(network=self.keys.network, mesh=mesh, on_progress=lambda _: None)
+            return await client.ask(self.sign(counter=counter), deadline_s=DEADLINE_S)
 
     def get_events(self, name: str, place: int | None = None) -> list[Event]:
         key = None if place is None else self.keys.peers[place].key
@@ -287,12 +289,10 @@ def test_nothing_signed_leaves_before_it_is_on_disk(tmp_path: Path) -> None:
             await world.start_rest(besides=(2,))
             await world.start(2, store)
             store.gate = trio.Event()
-            mesh = await world.open_mesh()
-            client = AskerClient(network=world.keys.network, mesh=mesh, on_progress=lambda _: None)
             done: list[Answered | Unanswered] = []
 
             async def ask() -> None:
-                done.append(await client.ask(world.sign(), deadline_s=DEADLINE_S))
+                done.append(await world.ask())
 
             world.nursery.start_soon(ask)
             await trio.sleep(THINKING_S * 2)
