@@ -20,6 +20,11 @@ from swarm.core.seat import Numbers, Seat
 DECLINED_MAX: Final = 256
 """Rounds declined of late, each told of once: a question comes from every seat, again and again."""
 
+TICKETS_MAX: Final = 1_024
+"""Reads from disk under way: a member may send 2,000 requests a second, and no disk need be that fast."""
+TICKETS_SENDER_MAX: Final = 64
+"""Of those, reads for one key: more than it can have rounds open, so nobody honest is refused."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
@@ -87,7 +92,15 @@ class NodeState:
 
 
 def load_receipt(state: NodeState, ticket: Ticket) -> list[Action]:
-    """Have a receipt read from disk for whoever holds the ticket."""
+    """Have a receipt read from disk for whoever holds the ticket, unless too many reads are under way."""
+    sender = _get_sender(ticket)
+    held = sum(_get_sender(other) == sender for other in state.tickets.values())
+    if held >= TICKETS_SENDER_MAX or len(state.tickets) >= TICKETS_MAX:
+        return []
     request_id = state.numbers.take()
     state.tickets[request_id] = ticket
     return [LoadReceipt(request_id, ticket.round_id)]
+
+
+def _get_sender(ticket: Ticket) -> PeerKey:
+    return ticket.key if isinstance(ticket, ReceiptTicket) else ticket.sender

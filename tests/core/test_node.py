@@ -8,6 +8,7 @@ import pytest
 from consensus.bodies import BallotBody
 from consensus.decision import Status
 from consensus.encoding import decode, encode
+from consensus.identity import PeerKey
 from consensus.messages import (
     AskMessage,
     BodyRequest,
@@ -56,6 +57,7 @@ from swarm.core.inputs import (
 )
 from swarm.core.node import CHUNK_BYTES, ROUNDS_OPEN_MAX
 from swarm.core.records import QUESTION_KEY, Record, Table
+from swarm.core.state import TICKETS_MAX, TICKETS_SENDER_MAX
 from tests.core.bench import (
     ASKER,
     GENERATION,
@@ -431,6 +433,22 @@ def test_a_receipt_that_is_not_there_is_not_served() -> None:
 def test_a_receipt_that_nobody_waits_for_is_ignored() -> None:
     bench, _ = make_finished_bench(None)
     assert bench.put(ReceiptLoaded(1, 999, b"x")) == []
+
+
+def test_reads_under_way_are_bounded_for_one_key_and_for_all() -> None:
+    bench = Bench()
+
+    def request(key: PeerKey) -> bool:
+        return bool(bench.receive(key, ReceiptRequest(b"r" * 32, 0)))
+
+    assert [request(STRANGER.key) for _ in range(TICKETS_SENDER_MAX + 1)] == [True] * TICKETS_SENDER_MAX + [
+        False
+    ]
+    others = [PeerKey(bytes([place]) * 32) for place in range(TICKETS_MAX // TICKETS_SENDER_MAX)]
+    assert sum(request(key) for key in others for _ in range(100)) == TICKETS_MAX - TICKETS_SENDER_MAX
+    assert len(bench.state.tickets) == TICKETS_MAX
+    bench.put(ReceiptLoaded(1, next(iter(bench.state.tickets)), None))
+    assert [request(STRANGER.key), request(STRANGER.key)] == [True, False]
 
 
 def test_a_chunk_beyond_the_last_is_the_askers_fault() -> None:
