@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 PRESS_AGAIN_S = 0.5
 PRESSES_MAX = 20
 SETSID = ("setsid", "--ctty")  # hidden prompts go to the terminal of the session, not to stdin
@@ -34,14 +34,15 @@ class Terminal:
         os.write(self._descriptor, text.encode())
 
     def interrupt(self) -> int:
-        """Press Ctrl-C until it is heard; returns the exit code.
+        """Press Ctrl-C, and again while the program goes on waiting for a key; returns the exit code.
 
-        Python misses one that comes between its last look at signals and its waiting for a key.
+        Python misses one that comes between its last look at signals and its waiting. A second one to a
+        program that is just ending would end it in another way, however long the machine takes for that.
         """
         for _ in range(PRESSES_MAX):
             self.type("\x03")
-            while self._is_ready(PRESS_AGAIN_S):
-                if not self._read():
+            while self._is_ready(PRESS_AGAIN_S) or not self._is_asleep():
+                if self._is_ready(0.0) and not self._read():
                     return self.process.wait(TIMEOUT_S)
         raise AssertionError(f"did not hear Ctrl-C: {self.text}")
 
@@ -50,6 +51,11 @@ class Terminal:
         while self._read():
             pass
         return self.process.wait(TIMEOUT_S)
+
+    def _is_asleep(self) -> bool:
+        """Say whether the program waits for something, and not for a core (proc_pid_stat(5))."""
+        status = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] == "S"
 
     def _is_ready(self, timeout_s: float) -> bool:
         return bool(select.select([self._descriptor], [], [], timeout_s)[0])
