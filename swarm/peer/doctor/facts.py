@@ -102,10 +102,11 @@ class Facts:
 
     @property
     def linked(self) -> tuple[PeerKey, ...]:
-        """The members that the running peer is linked with."""
+        """The members that the running peer is linked with; askers have links too, and are none."""
         links = () if self.running is None else self.running["links"]
         assert isinstance(links, list | tuple)
-        return tuple(PeerKey(bytes.fromhex(str(link["key"]))) for link in links)
+        keys = [PeerKey(bytes.fromhex(str(link["key"]))) for link in links]
+        return tuple(key for key in keys if key in self.network.network.keys)
 
     def find_lacking(self, needs: tuple[Need, ...]) -> Need | None:
         """Return the first of the needs that is not met; without a directory there is nothing else."""

@@ -1,11 +1,9 @@
 """D06 to D11: settings, key, password and network."""
 
-from collections.abc import Collection
 from typing import Final
 
 from consensus.committee import compute_tolerated
 from consensus.errors import PeerageError
-from consensus.identity import PeerKey
 from swarm.edge.peer_directory import KEY_NAME, get_network_path
 from swarm.peer.doctor.addresses import read_addresses
 from swarm.peer.doctor.database_look import OutOfTimeError
@@ -114,7 +112,7 @@ def check_member(facts: Facts) -> Finding:
 def check_known(facts: Facts) -> Finding:
     """D11: it knows where enough members are, or is linked with enough of them."""
     file = facts.network
-    others = _count_others(read_addresses(facts), facts)
+    others = sum(key != facts.key for key in read_addresses(facts))
     quorum = file.seats - compute_tolerated(file.seats)
     links = len(facts.linked)
     seen = f"{others} of {len(file.network.keys) - 1} other members have an address, {links} are linked"
@@ -131,7 +129,3 @@ def check_known(facts: Facts) -> Finding:
         cause="this peer knows nobody's address, and nobody can know its own",
         remedy="ask whoever made the network for a file with addresses, or set `advertise` in peer.toml",
     )
-
-
-def _count_others(known: Collection[PeerKey], facts: Facts) -> int:
-    return sum(key != facts.key for key in known)

@@ -62,7 +62,9 @@ async def check_members(facts: Facts) -> Finding:
     best = {key: min(found, key=_rank) for key, found in answers.items()}
     grave = {key: answer for key, answer in best.items() if answer.outcome in GRAVE}
     reached = len(linked) + sum(answer.outcome is Outcome.RIGHT for answer in best.values())
-    seen = f"{reached} of {len(linked | known.keys())} members answer"
+    seen = f"{reached} of {len(linked | asked.keys())} members answer"
+    if unasked := len(known.keys() - asked.keys() - linked):
+        seen += f" ({unasked} more were not asked)"
     if grave:
         (first, *_) = grave.values()
         return blame(

@@ -26,6 +26,7 @@ from swarm.edge.peer_directory import ADDRESSES_NAME, KEY_NAME, get_log_path, ge
 from swarm.edge.sign_mark import get_mark_path
 from swarm.peer.control import SOCKET_NAME
 from swarm.peer.doctor import gather as gather_module
+from swarm.peer.doctor import reach
 from swarm.peer.doctor.examine import Report
 from swarm.peer.doctor.facts import Wish
 from swarm.peer.doctor.finding import Status
@@ -413,6 +414,13 @@ def test_members_that_are_down(scene: Scene) -> None:
         assert scene.said is not None
         scene.said["links"] = [{"key": one.signer.key.hex()} for one in everyone]
         assert list_faults(scene.look()) == []  # links show better than a dial that they answer
+        scene.said["links"] = [{"key": "55" * 32}]  # an asker
+        expect(scene, "D22-members", "0 of 3 members answer")
+
+
+def test_of_a_large_network_some_members_are_asked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "MEMBERS_DIALED_MAX", 2)
+    assert find(scene.look(), "D22-members").seen == "2 of 2 members answer (1 more were not asked)"
 
 
 def test_something_at_a_members_address_that_is_no_peer(scene: Scene) -> None:
