@@ -92,7 +92,6 @@ class Mesh:
             host=self,
         )
         bounds = overlay_limits or OverlayLimits()
-        self._book = book
         self._overlay: Overlay | None = None
         plan: DialPlan = StaticPlan(signer.key, members) if book is None else BookPlan(book, bounds)
         if book is not None:

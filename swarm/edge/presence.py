@@ -83,7 +83,9 @@ class Routes:
 
     def find_holders(self, key: PeerKey) -> tuple[PeerKey, ...]:
         """Return the neighbours that say to have a direct link with a member, by rising key."""
-        place = self._places[key]
+        place = self._places.get(key)
+        if place is None:
+            return ()
         return tuple(
             sorted(other for other, bits in self._bits.items() if bits >> place & 1 and other != key)
         )
