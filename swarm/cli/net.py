@@ -44,6 +44,14 @@ def net() -> None:
     help="A member: label, public key as `peerage peer init` printed it, and where it can be dialed.",
 )
 @click.option("--members", "listing", metavar="FILE", help="The same, a line each; # begins a comment.")
+@click.option(
+    "--rotation",
+    "rotations",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What `peerage keys rotate` left: a member named by its old key gets the new one.",
+)
 @click.option("--seats", type=click.IntRange(4, 31), help="Seats of a committee; 7, or all of fewer members.")
 @click.option("--deadline", type=float, help="Seconds that askers wait by default.  [default: 120]")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; NAME.network.json by default.")
@@ -52,6 +60,7 @@ def create(
     name: str,
     members: tuple[str, ...],
     listing: str | None,
+    rotations: tuple[Path, ...],
     seats: int | None,
     deadline: float | None,
     out: Path | None,
@@ -74,7 +83,7 @@ def create(
     )
     from swarm.edge.paths import get_paths, write_private_file
 
-    read = [_read_member(text) for text in (*members, *_read_listing(listing))]
+    read = _rotate([_read_member(text) for text in (*members, *_read_listing(listing))], rotations)
     if not read:
         raise click.UsageError("a network needs members: --member LABEL=KEY, at least 4 times")
     network = create_network(
@@ -166,6 +175,32 @@ def _read_member(text: str) -> "tuple[Member, str]":
             f"the key as {2 * KEY_BYTES} hexadecimal digits"
         )
     return Member(key, label.strip().encode("utf-8")), parse_url(url.strip()).url if url else ""
+
+
+def _rotate(read: "list[tuple[Member, str]]", rotations: tuple[Path, ...]) -> "list[tuple[Member, str]]":
+    """Give members their new keys, where both keys have signed that one follows the other.
+
+    Raises:
+        ConfigError: A file is no rotation, or of nobody here.
+    """
+    import msgspec
+
+    from consensus.errors import ConfigError
+    from swarm.cli.verify import read_bounded
+    from swarm.edge.key_rotation import FILE_BYTES_MAX, open_rotation
+
+    for path in rotations:
+        rotation = open_rotation(read_bounded(str(path), FILE_BYTES_MAX))
+        places = [place for place, (member, _) in enumerate(read) if member.key == rotation.old_key]
+        if not places:
+            raise ConfigError(
+                f"{path} is of the key {rotation.old_key.hex()}, which no member has",
+                remedy="name the member by its old key, or leave the file out where it has the new one",
+            )
+        for place in places:
+            member, url = read[place]
+            read[place] = (msgspec.structs.replace(member, key=rotation.new_key), url)
+    return read
 
 
 def _read_listing(listing: str | None) -> list[str]:

@@ -191,6 +191,8 @@ def _resume(state: NodeState, records: list[Record], now_ms: int) -> list[Action
         return []
     question = decode(SignedQuestion, data, bytes_max=QUESTION_RECORD_BYTES_MAX)
     network, standing_bytes = state.config.network, facts.get(STANDING_KEY, b"")
+    if decode(Question, question.payload, bytes_max=QUESTION_BYTES_MAX).network != network.network_id:
+        return []  # of a network that this peer has left: it says nothing in it any more
     opened = open_question(question, network, state.config.verifier)
     standing = open_standing(standing_bytes, header=opened.header, network=network)
     seat = _create_seat(state, question, opened, standing, now_ms)

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 import trio
 
 from consensus.errors import NetworkError
-from consensus.hashing import tagged_hash
 from consensus.identity import KeyPair, PeerKey
 from swarm.edge.ask_options import AskOptions, check_options
 from swarm.edge.asking import SwarmAsker
@@ -67,8 +66,7 @@ async def open_network_asker(
         access = SwarmAccess(file.network, asker, dict(file.addresses), (), PEERS_OWN)
         pace = Pace(options.deadline_s or file.deadline_s)
         elapsed = {"start": time.monotonic() - started}
-        gold = tagged_hash("network-gold", secrets.token_bytes(32))
-        yield SwarmAsker(options, access, paths, pace, client, elapsed, gold)
+        yield SwarmAsker(options, access, paths, pace, client, elapsed, secrets.token_bytes(32))
         with trio.move_on_after(limits.close_timeout_s):
             await mesh.stop()  # what was said last, a question taken back above all, is still said
         nursery.cancel_scope.cancel()

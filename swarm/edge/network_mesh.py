@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from consensus.identity import Signer
+from consensus.identity import PeerKey, Signer
 from swarm.edge.address_book import AddressBook
 from swarm.edge.anchors import read_anchors
 from swarm.edge.clock import get_wall_ms
@@ -26,6 +26,10 @@ class MemberLinks:
     mesh: Mesh
     book: AddressBook
     url: str
+
+    def list_members(self) -> tuple[PeerKey, ...]:
+        """Return the members it is linked with; askers are no members."""
+        return tuple(key for key in self.mesh.linked() if self.mesh.is_member(key))
 
     def get_clock_behind_s(self) -> float:
         """Return how far this clock is behind another member's at least, seconds: records name their time."""
@@ -94,6 +98,21 @@ def create_client_mesh(signer: Signer, file: NetworkFile, *, limits: EdgeLimits)
         connect=partial(dial, limits=limits),
         book=_make_book(signer, file, urls=()),
     )
+
+
+def list_known_urls(signer: Signer, file: NetworkFile, anchors: Path) -> dict[PeerKey, str | None]:
+    """Return where each member was last known to be, None where that is not known.
+
+    Args:
+        signer: Who asks; not among them.
+        file: The network, whose file may name some.
+        anchors: What was kept of others.
+    """
+    book = _make_book(signer, file, urls=())
+    book.set_hints({key: (url,) for key, url in file.addresses.items()})
+    book.load_anchors(read_anchors(anchors).records)
+    known = book.list_urls()
+    return {key: known[key][0] if key in known else None for key in file.network.keys}
 
 
 def _make_book(signer: Signer, file: NetworkFile, *, urls: Sequence[str]) -> AddressBook:

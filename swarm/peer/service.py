@@ -24,23 +24,21 @@ from swarm.edge.calibrations import resolve_calibrated
 from swarm.edge.clock import get_wall_ms
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import Json
-from swarm.edge.key_backup import RESTORED_NAME
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import create_timing
 from swarm.edge.model_host import ModelHost
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_mesh import MemberLinks, open_member_links
 from swarm.edge.network_urls import parse_listen
-from swarm.edge.paths import DATA_DIR_VARIABLE, sync_directory
+from swarm.edge.paths import DATA_DIR_VARIABLE
 from swarm.edge.peer_config import PeerConfig
 from swarm.edge.peer_directory import ADDRESSES_NAME, STORE_NAME, get_log_path
 from swarm.edge.runtime import Runtime
-from swarm.edge.second_machine import LOOK_S, RESTORED_LOOK_S, RESTORED_WAIT_S, WAIT_S, check_alone
 from swarm.edge.store import Store, open_store
 from swarm.edge.tuning import tune_collector
-from swarm.edge.websocket import dial
 from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.server import Server
+from swarm.peer.alone import check_peer_alone, forget_restored, is_restored
 from swarm.peer.caps import Caps
 from swarm.peer.control import Order, serve_control
 from swarm.peer.metrics import make_health_app
@@ -130,10 +128,7 @@ async def open_peer(
         StoreError: The disk cannot be used, or failed while it ran.
     """
     tune_collector()
-    model = await trio.to_thread.run_sync(
-        lambda: open_model(config.model, progress=note, threads=config.threads or None)
-    )
-    judge = resolve_calibrated(config.judge, model.info())
+    model, judge = await _open_model(config, note)
     if checks_alone:
         note("making sure that no other machine runs with this key")
         await check_peer_alone(directory, file, signer)
@@ -155,7 +150,7 @@ async def open_peer(
             directory=directory,
             started_ms=get_wall_ms(),
             tally=Tally(),
-            get_links=links.mesh.linked,
+            get_links=links.list_members,
             count_open=runtime.count_open_rounds,
             get_clock_behind_s=links.get_clock_behind_s,
             url=links.url,
@@ -164,18 +159,10 @@ async def open_peer(
         )
         caps = Caps(config, restored=RESTORED_REASON if is_restored(directory) else "")
         service = PeerService(vitals=vitals, runtime=runtime, caps=caps)
-        service.check_caps()  # before the first question can come
         nursery = await stack.enter_async_context(trio.open_nursery())
         await nursery.start(host.run)
         nursery.start_soon(_follow, log, service)
-        await nursery.start(serve_control, directory, service.answer)
-        await nursery.start(runtime.run)
-        if caps.restored:
-            nursery.start_soon(_outwait_old_rounds, directory, service)
-        nursery.start_soon(_watch_caps, service)
-        vitals.is_up = True
-        if config.metrics:
-            await _serve_health(nursery, service, config.metrics, note)
+        await _start(nursery, service, note)
         try:
             yield service
             await _wind_down(service, links)
@@ -186,47 +173,25 @@ async def open_peer(
             nursery.cancel_scope.cancel()
 
 
-async def check_peer_alone(directory: Path, file: NetworkFile, signer: KeyPair) -> None:
-    """Look for another machine with this key; longer where the key was restored from a backup.
-
-    Raises:
-        ConfigError: There is one.
-    """
-    limits, was_restored = EdgeLimits(), is_restored(directory)
-    await check_alone(
-        signer=signer,
-        network_id=file.network.network_id,
-        members={key: file.addresses.get(key) for key in file.network.keys},
-        connect=partial(dial, limits=limits),
-        limits=limits,
-        get_time_ms=get_wall_ms,
-        wait_s=RESTORED_WAIT_S if was_restored else WAIT_S,
-        look_s=RESTORED_LOOK_S if was_restored else LOOK_S,
+async def _open_model(config: PeerConfig, note: Callable[[str], None]) -> tuple[Model, JudgeStrategy]:
+    model = await trio.to_thread.run_sync(
+        lambda: open_model(config.model, progress=note, threads=config.threads or None)
     )
+    return model, resolve_calibrated(config.judge, model.info())
 
 
-async def _outwait_old_rounds(directory: Path, service: PeerService) -> None:
-    """Take no rounds until those have ended that the old machine of a restored key may have signed in.
-
-    Raises:
-        StoreError: The mark of a restored key cannot be removed.
-    """
-    mark = directory / RESTORED_NAME
-    await trio.sleep(OLD_ROUNDS_S)
-    try:
-        mark.unlink(missing_ok=True)
-        sync_directory(directory)
-    except OSError as exc:
-        raise StoreError(
-            f"cannot remove {mark} ({exc.strerror})", remedy="make its directory writable"
-        ) from exc
-    service.caps.restored = ""
-    service.check_caps()
-
-
-def is_restored(directory: Path) -> bool:
-    """Say whether a peer's key came from a backup, and rounds of its old machine may still be open."""
-    return (directory / RESTORED_NAME).exists()
+async def _start(nursery: trio.Nursery, service: PeerService, note: Callable[[str], None]) -> None:
+    """Start a peer's tasks; it takes rounds as soon as this returns, unless it is paused."""
+    vitals = service.vitals
+    service.check_caps()  # before the first question can come
+    await nursery.start(serve_control, vitals.directory, service.answer)
+    await nursery.start(service.runtime.run)
+    if service.caps.restored:
+        nursery.start_soon(_outwait_old_rounds, service)
+    nursery.start_soon(_watch_caps, service)
+    vitals.is_up = True
+    if vitals.config.metrics:
+        await _serve_health(nursery, service, vitals.config.metrics, note)
 
 
 def _make_runtime(
@@ -250,6 +215,18 @@ def _make_runtime(
         judge=judge,
     )
     return Runtime(config=config, store=store, mesh=links.mesh, model=host, log=log)
+
+
+async def _outwait_old_rounds(service: PeerService) -> None:
+    """Have a restored key take no rounds until those of its old machine have ended.
+
+    Raises:
+        StoreError: The mark of a restored key cannot be removed.
+    """
+    await trio.sleep(OLD_ROUNDS_S)
+    forget_restored(service.vitals.directory)
+    service.caps.restored = ""
+    service.check_caps()
 
 
 async def _follow(log: EventLog, service: PeerService) -> None:

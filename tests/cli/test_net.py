@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from consensus.identity import KeyPair
+from swarm.edge.key_rotation import create_rotation
 from tests.cli.console import Ran, run
 from tests.peer.kit import PASSWORD, make_place
 
@@ -69,6 +70,32 @@ def test_what_makes_no_network_is_refused(
     ran = create(tmp_path, *options, keys=KEYS[:3])
     assert ran.code == code, ran.err
     assert word in ran.err
+    assert not (tmp_path / "home.json").exists()
+
+
+def test_a_member_whose_key_was_rotated_gets_the_new_one(tmp_path: Path) -> None:
+    old, new = KeyPair(bytes([1]) * 32), KeyPair(bytes([77]) * 32)
+    rotation = tmp_path / "rotation.json"
+    rotation.write_bytes(create_rotation(old, new, issued_ms=1_000))
+    made = create(tmp_path, "--rotation", str(rotation), "--json")
+    assert made.code == 0, made.err
+    members = made.json["members"]
+    assert isinstance(members, list)
+    keys = {one["label"]: one["key"] for one in members if isinstance(one, dict)}
+    assert keys["peer-0"] == new.key.hex()
+    assert {*keys.values()} == {new.key.hex(), *KEYS[1:]}
+
+
+def test_a_rotation_of_nobody_or_of_bad_signatures_is_refused(tmp_path: Path) -> None:
+    old, new = KeyPair(bytes([99]) * 32), KeyPair(bytes([77]) * 32)
+    rotation = tmp_path / "rotation.json"
+    rotation.write_bytes(create_rotation(old, new, issued_ms=1_000))
+    stranger = create(tmp_path, "--rotation", str(rotation))
+    assert stranger.code == 3
+    assert "which no member has" in stranger.err
+    rotation.write_text(rotation.read_text().replace(new.key.hex(), KEYS[1]))
+    forged = create(tmp_path, "--rotation", str(rotation))
+    assert forged.code == 3
     assert not (tmp_path / "home.json").exists()
 
 

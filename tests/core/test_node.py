@@ -8,6 +8,7 @@ import pytest
 from consensus.bodies import BallotBody
 from consensus.decision import Status
 from consensus.encoding import decode, encode
+from consensus.genesis import Member, create_network
 from consensus.identity import PeerKey
 from consensus.messages import (
     AskMessage,
@@ -468,6 +469,17 @@ def test_a_chunk_of_a_round_at_hand_beyond_the_last_is_the_askers_fault(index: i
 
 
 # -- restart -----------------------------------------------------------------------------------------
+
+
+def test_an_open_round_of_a_network_that_was_left_is_let_be() -> None:
+    left = create_network(
+        name=b"left", beacon=b"l" * 32, members=tuple(Member(signer.key, b"") for signer in SIGNERS)
+    )
+    before = Bench(network=left)
+    records = tuple(record for record in get_records(before.ask()) if record.table is Table.FACT)
+    assert records
+    started = Bench().put(Started(0, records))
+    assert get_events(started) == ["node_started"]
 
 
 def test_a_started_node_with_nothing_on_disk_has_nothing_to_do() -> None:

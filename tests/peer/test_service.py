@@ -178,8 +178,8 @@ async def start(place: Place, file: NetworkFile) -> None:
 async def test_a_second_machine_with_the_same_key_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarm.peer.service.WAIT_S", 1.0)
-    monkeypatch.setattr("swarm.peer.service.LOOK_S", 0.5)
+    monkeypatch.setattr("swarm.peer.alone.WAIT_S", 1.0)
+    monkeypatch.setattr("swarm.peer.alone.LOOK_S", 0.5)
     places, file = make_places(tmp_path, 4)
     copied = tmp_path / "copied"
     shutil.copytree(places[3].directory, copied)
