@@ -26,6 +26,7 @@ from benchmarks.network_attacks import (
     describe,
     find_failures,
     get_p95,
+    group_kinds,
     run,
 )
 from consensus.identity import KeyPair
@@ -81,6 +82,15 @@ def test_figures_are_rates_and_differences() -> None:
     assert "100 before, +10 at most, +0 after" in text
     assert "{'partial': 1, 'none': 1}, median 0.70 s, p95 0.70 s" in text
     assert "newcomers let in: 1 of 2" in text
+
+
+def test_a_member_that_was_banned_attacks_no_second_time() -> None:
+    assert group_kinds(("noise", "member-a", "deaf", "member-b")) == [
+        ["noise", "deaf"],
+        ["member-a"],
+        ["member-b"],
+    ]
+    assert group_kinds(("member-a",)) == [["member-a"]]
 
 
 def test_p95_is_a_value_that_was_seen() -> None:
