@@ -15,8 +15,6 @@ from swarm.edge.asking import SwarmAsker, open_local_asker
 from swarm.edge.network_asking import open_network_asker
 from swarm.edge.network_file import NetworkFile, read_network_file
 from swarm.edge.paths import get_paths
-from swarm.gateway.limits import GatewayLimits
-from swarm.gateway.swarms import OpenSwarm, serve_local, serve_network
 
 OpenAsker = Callable[[ProgressLine], AbstractAsyncContextManager[SwarmAsker]]
 OF_LOCAL_PEERS: Final = ("model", "judge", "seed", "processes")
@@ -43,24 +41,6 @@ def choose_asker(options: AskOptions, network: str | None) -> OpenAsker:
     return lambda line: open_network_asker(
         asked, file, paths=get_paths(), note=line.note, on_progress=line.on_progress
     )
-
-
-def choose_swarm(options: AskOptions, network: str | None, limits: GatewayLimits) -> OpenSwarm:
-    """Return how a gateway comes to the swarm that it stands before.
-
-    Args:
-        options: How to ask.
-        network: A network's file; None for a local swarm.
-        limits: Of the gateway.
-
-    Raises:
-        ConfigError: The file is none, or the network is too small for the seats.
-        click.UsageError: An option concerns local peers, and a network is asked.
-    """
-    if network is None:
-        return serve_local(options, limits)
-    file = read_network_file(Path(network))
-    return serve_network(fit_options(options, file), file)
 
 
 def fit_options(options: AskOptions, file: NetworkFile) -> AskOptions:

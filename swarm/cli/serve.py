@@ -88,8 +88,7 @@ def serve(
 
     The first lines on stdout say where it is and with which key; what else there is to say goes to stderr.
     """
-    from swarm.cli.askers import choose_swarm
-    from swarm.cli.standing import run_server
+    from swarm.cli.standing import choose_swarm, run_server
     from swarm.edge.ask_options import AskOptions, compute_temperature_milli
     from swarm.gateway.allowed import read_hosts, read_origins
     from swarm.gateway.limits import GatewayLimits

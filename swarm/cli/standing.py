@@ -1,19 +1,25 @@
-"""Running a gateway from a terminal: what is printed, and what ends it."""
+"""Running a gateway from a terminal: which swarm it stands before, what is printed, and what ends it."""
 
 import json
 import shlex
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import trio
 
+from swarm.cli.askers import fit_options
 from swarm.cli.exits import Exit
 from swarm.cli.render import echo_note
+from swarm.edge.ask_options import AskOptions
+from swarm.edge.network_file import read_network_file
 from swarm.edge.paths import get_paths
 from swarm.gateway.catalog import SWARM
+from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.serving import ServeOptions, Serving, open_serving
+from swarm.gateway.swarms import OpenSwarm, serve_local, serve_network
 
 SERVE_SCHEMA = "peerage.serve/1"
 
@@ -21,6 +27,24 @@ SERVE_SCHEMA = "peerage.serve/1"
 def run_server(options: ServeOptions, *, as_json: bool) -> int:
     """Serve until SIGINT or SIGTERM; a second one does not wait for what is under way."""
     return trio.run(_serve, options, as_json)
+
+
+def choose_swarm(options: AskOptions, network: str | None, limits: GatewayLimits) -> OpenSwarm:
+    """Return how a gateway comes to the swarm that it stands before.
+
+    Args:
+        options: How to ask.
+        network: A network's file; None for a local swarm.
+        limits: Of the gateway.
+
+    Raises:
+        ConfigError: The file is none, or the network is too small for the seats.
+        click.UsageError: An option concerns local peers, and a network is asked.
+    """
+    if network is None:
+        return serve_local(options, limits)
+    file = read_network_file(Path(network))
+    return serve_network(fit_options(options, file), file)
 
 
 @dataclass(slots=True)
