@@ -21,13 +21,13 @@ def test_questions_under_one_counter_are_noted_up_to_a_share(tmp_path: Path) -> 
         async with open_world(tmp_path) as world:
             for place in range(4):
                 await world.start(place, MemoryStore())
-            mesh = await world.open_mesh()
-            await wait_linked(mesh, 4)
-            for number in range(QUESTIONS):
-                question = make_question(world.keys, text=b"How much is %d?" % number)
-                signed = sign_question(question, world.keys.asker, world.keys.network)
-                assert mesh.send(world.keys.peers[0].key, encode(AskMessage(signed)))
-            await trio.sleep(LEFT_OUT_S + 1.0)
+            async with world.open_mesh() as mesh:
+                await wait_linked(mesh, 4)
+                for number in range(QUESTIONS):
+                    question = make_question(world.keys, text=b"How much is %d?" % number)
+                    signed = sign_question(question, world.keys.asker, world.keys.network)
+                    assert mesh.send(world.keys.peers[0].key, encode(AskMessage(signed)))
+                await trio.sleep(LEFT_OUT_S + 1.0)
             noted = world.get_events("asker_equivocated", 0)
             (left_out,) = world.get_events("events_left_out")
         assert len(noted) == EVENTS_BURST
