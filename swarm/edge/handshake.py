@@ -16,7 +16,7 @@ Not checked here: whether the key is a member, banned, or already linked (`swarm
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -95,6 +95,8 @@ class Handshaker:
         version_min: Oldest protocol version offered.
         version_max: Newest protocol version offered.
         draw_nonce: Given a number of bytes, returns as many unpredictable ones.
+        refuses: Says of a key that claims to come in, before it proves itself, that it is not let in: so
+            that it never is for a moment, and costs no signature.
     """
 
     signer: Signer
@@ -103,6 +105,7 @@ class Handshaker:
     version_min: int = VERSION_MIN
     version_max: int = VERSION_MAX
     draw_nonce: Callable[[int], bytes] = secrets.token_bytes
+    refuses: Callable[[PeerKey], bool] = field(default=lambda _: False)
 
     def __post_init__(self) -> None:
         if len(self.network_id) != DIGEST_BYTES:
@@ -160,6 +163,8 @@ class Handshaker:
         other = decode(Hello, await carrier.recv(), bytes_max=HELLO_BYTES_MAX)
         # 2. Refusals.
         version = _verify_hello(own, other, expected_key)
+        if role == ROLE_RESPONDER and self.refuses(PeerKey(other.key)):
+            raise NetworkError(f"key {other.key.hex()} is not let in at present")
         # 3. Proofs: the initiator's first.
         if role == ROLE_INITIATOR:
             await self._send_proof(carrier, _transcript(role, own, other, binding))

@@ -21,6 +21,9 @@ class LinkHost(Protocol):
     def is_member(self, key: PeerKey) -> bool:
         """Say whether a key is a member of the network."""
 
+    def is_refused(self, key: PeerKey) -> bool:
+        """Say whether nothing is had to do with a key at present."""
+
     def has_room(self, key: PeerKey) -> bool:
         """Say whether a key that dialed may have a link."""
 
@@ -62,6 +65,7 @@ class LinkOpener:
             network_id=network_id,
             timeout_s=limits.handshake_timeout_s,
             version_max=version_max,
+            refuses=host.is_refused,
         )
         self._limits = limits
         self._connect = connect

@@ -143,6 +143,23 @@ def test_unexpected_key_is_refused_by_the_dialer() -> None:
     assert isinstance(result.responder, NetworkError)
 
 
+def test_a_key_that_is_not_let_in_learns_so_before_anybody_proves_anything() -> None:
+    proven: list[bytes] = []
+
+    class Watched(KeyPair):
+        def sign(self, kind: int, network_id: NetworkId, payload: bytes) -> bytes:
+            proven.append(payload)
+            return super().sign(kind, network_id, payload)
+
+    closed = replace(handshaker(Watched(b"b" * 32)), refuses=lambda key: key == ANNA.key)
+    result = meet(handshaker(ANNA), closed)
+    assert isinstance(result.responder, NetworkError)
+    assert "not let in" in result.responder.message
+    assert not isinstance(result.initiator, Authenticated)
+    assert proven == []
+    assert isinstance(meet(handshaker(EVE), closed).responder, Authenticated)
+
+
 def test_own_key_is_refused() -> None:
     result = meet(handshaker(ANNA), handshaker(ANNA))
     for outcome in (result.initiator, result.responder):
