@@ -20,7 +20,9 @@ import trio
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.paths import Paths
 from swarm.edge.wishes import make_wish
+from swarm.gateway.limits import GatewayLimits
 from swarm.gateway.serving import ServeOptions, Serving, open_serving
+from swarm.gateway.swarms import serve_local
 
 KEY = "benchmark-key-0123456789"
 ENDLESS = "scripted:latency=600"
@@ -98,7 +100,8 @@ async def with_gateway(
     model: str, peers: int, work: Callable[[Serving], Awaitable[None]], directory: str
 ) -> None:
     """Do some work with a gateway that is up."""
-    options = ServeOptions(ask=AskOptions(peers=peers, model=model), port=0, api_key=KEY)
+    swarm = serve_local(AskOptions(peers=peers, model=model), GatewayLimits())
+    options = ServeOptions(open_swarm=swarm, port=0, api_key=KEY)
     paths = Paths(data=Path(directory) / "data", cache=Path(directory) / "cache")
     async with open_serving(options, paths=paths, note=lambda _: None) as serving:
         await work(serving)

@@ -6,6 +6,7 @@ are told.
 """
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ def show_net_demo(*, model: str, keep: Path | None) -> int:
     Raises:
         ConfigError: Something did not go as it should.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the peers are to end too
     with _open_root(keep) as root:
         stage = create_stage(root, model=model, peers=PEERS, outbound_only=OUTBOUND_ONLY)
         try:
