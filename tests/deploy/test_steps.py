@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -194,6 +195,7 @@ def test_the_units_command_tells_systemd_that_it_is_ready_alive_and_stopping(mac
 
 
 def wait_for(receiver: socket.socket, message: bytes) -> None:
-    """Receive until systemd would have been told this; the socket's timeout is the limit."""
-    while receiver.recv(4_096) != message:
-        pass
+    """Receive until systemd would have been told this."""
+    ends = time.monotonic() + STEP_S_MAX
+    while message not in receiver.recv(4_096).split(b"\n"):
+        assert time.monotonic() < ends, f"never told {message!r}"
