@@ -265,7 +265,7 @@ def damage_askers_receipt(run: RealRun) -> None:
 
 
 def keep_evidence(run: RealRun) -> None:
-    sql = "INSERT INTO fact SELECT round_id, ?, value, ordinal FROM fact WHERE key = ?"
+    sql = "INSERT INTO fact SELECT round_id, ?, value, ordinal, seal FROM fact WHERE key = ?"
     change_database(run, (sql, (b"evidence/0/0", b"question")))
 
 

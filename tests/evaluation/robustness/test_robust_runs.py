@@ -235,7 +235,8 @@ def test_a_swarm_that_cannot_judge_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["robust", "mixed"])
 def test_the_shipped_plans_run_quickly_on_models_without_weights(name: str, tmp_path: Path) -> None:
     _, data = load_plan(name)
-    text = data.decode().replace('"embedded"', '"scripted:accuracy=0.5,judge_accuracy=0.9"')
+    text = data.decode().replace('"probe:embedded"', '"likelihood"')
+    text = text.replace('"embedded"', '"scripted:accuracy=0.5,judge_accuracy=0.9"')
     text = re.sub(r'"embedded:[^"]*seed=(\d)"', r'"scripted:accuracy=0.3,judge_accuracy=0.5\1"', text)
     assert "embedded" not in re.sub("#.*", "", text)
     (tmp_path / "plan.toml").write_text(text)
