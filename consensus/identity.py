@@ -28,7 +28,7 @@ NetworkId = NewType("NetworkId", bytes)
 KEY_BYTES = crypto_sign_PUBLICKEYBYTES
 SIGNATURE_BYTES = crypto_sign_BYTES
 SEED_BYTES = 32
-VERIFIED_MAX = 65_536  # entries a Verifier remembers; about 10 MB
+VERIFIED_MAX = 65_536  # entries a Verifier remembers; about 22 MB
 
 
 def signing_bytes(kind: int, network_id: NetworkId, payload_digest: bytes) -> bytes:

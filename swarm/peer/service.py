@@ -48,6 +48,7 @@ from swarm.peer.vitals import Vitals, get_memory_mb
 CHECK_S: Final = 1.0  # how often limits are looked at
 SHUTDOWN_S: Final = 10.0  # how long open rounds may go on when the peer is told to stop
 FAREWELL_S: Final = 2.0  # for what is queued on links
+VERIFIED_MAX: Final = 16_384  # signatures that one peer remembers: some ten rounds of 31 seats, 6 MB
 OLD_ROUNDS_S: Final = 900.0  # the longest deadline that is measured for a question
 RESTORED_REASON: Final = "its key was restored, and rounds of its old machine may still be open"
 
@@ -208,7 +209,7 @@ def _make_runtime(
     config = NodeConfig(
         network=file.network,
         signer=signer,
-        verifier=Verifier(),
+        verifier=Verifier(VERIFIED_MAX),
         engine=DecisionEngine(),
         timing=create_timing(model.info()),
         info=model.info(),
