@@ -1,6 +1,5 @@
 """Peers' directories and networks of them, as `peer init` and `net create` make them."""
 
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, wraps
@@ -18,6 +17,7 @@ from swarm.edge.paths import write_private_file
 from swarm.edge.peer_config import PeerConfig, write_peer_config
 from swarm.edge.peer_directory import KEY_NAME
 from swarm.edge.store import open_asyncio_loop
+from swarm.peer.stage import find_free_ports
 
 PASSWORD = b"a password for tests"
 CHEAP = KdfCost(memory_bytes=8_192, passes=1)
@@ -55,18 +55,6 @@ class Place:
     directory: Path
     signer: KeyPair
     config: PeerConfig
-
-
-def find_free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def make_place(directory: Path, index: int, *, port: int | None, scheme: str = "wss") -> Place:

@@ -31,11 +31,12 @@ from swarm.peer.doctor.examine import Report, examine
 from swarm.peer.doctor.facts import Wish
 from swarm.peer.doctor.finding import Finding, Status
 from swarm.peer.doctor.world import DiskSpace, Memory, World
+from swarm.peer.stage import QUIET_PORTS
 from tests.peer.kit import Place, make_network_file, make_place
 
 LOOK_S_MAX = 200.0  # a machine may be busy; nothing here is about time
 NOW_MS = 1_795_000_000_000
-QUIET_PORTS = range(20_000, 32_000)  # below those that connections are given
+
 LIMITS = EdgeLimits(handshake_timeout_s=1.5, close_timeout_s=0.1)
 
 

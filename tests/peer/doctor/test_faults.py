@@ -31,9 +31,10 @@ from swarm.peer.doctor.examine import Report
 from swarm.peer.doctor.facts import Wish
 from swarm.peer.doctor.finding import Status
 from swarm.peer.doctor.world import DiskSpace, Memory
+from swarm.peer.stage import find_free_ports
 from tests.peer.doctor.kit import NOW_MS, Scene, find, list_faults, list_warnings
 from tests.peer.doctor.rounds import put_round, put_statement
-from tests.peer.kit import PASSWORD, find_free_ports, make_network_file, make_place
+from tests.peer.kit import PASSWORD, make_network_file, make_place
 
 OTHER_NETWORK = NetworkId(b"\x66" * 32)
 
