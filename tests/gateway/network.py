@@ -80,7 +80,12 @@ async def run_peer(
 ) -> None:
     """Run a peer until it is told to stop."""
     async with open_peer(
-        place.directory, config=place.config, file=file, signer=place.signer, note=lambda _: None
+        place.directory,
+        config=place.config,
+        file=file,
+        signer=place.signer,
+        note=lambda _: None,
+        checks_alone=False,  # that takes seconds
     ) as service:
         running = _Running(service)
         task_status.started(running)
