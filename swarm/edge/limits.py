@@ -130,11 +130,8 @@ class EdgeLimits:
         return self.frame_bytes_max - 8
 
 
-class TokenBucket:
-    """Tells how long to wait so that a rate is kept, letting bursts through.
-
-    It runs into debt instead of refusing: what has arrived is already paid for by memory, so the
-    reader pauses afterwards and the sender feels it as back-pressure.
+class _Level:
+    """What a rate has let gather, up to a burst.
 
     Args:
         per_s: Refill, units a second.
@@ -144,43 +141,52 @@ class TokenBucket:
 
     __slots__ = ("_at", "_burst", "_level", "_per_s")
 
-    def __init__(self, *, per_s: float, burst: int, now: float) -> None:
+    def __init__(self, *, per_s: float, burst: float, now: float) -> None:
         self._per_s = per_s
         self._burst = float(burst)
         self._level = float(burst)
         self._at = now
+
+    def _refill(self, now: float) -> None:
+        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
+        self._at = now
+
+
+class TokenBucket(_Level):
+    """Tells how long to wait so that a rate is kept, letting bursts through.
+
+    It runs into debt instead of refusing: what has arrived is already paid for by memory, so the
+    reader pauses afterwards and the sender feels it as back-pressure.
+    """
+
+    __slots__ = ()
 
     def compute_wait_s(self, amount: int, now: float) -> float:
         """Take `amount` units at time `now` and return the seconds until the debt is refilled."""
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_s) - amount
-        self._at = now
+        self._refill(now)
+        self._level -= amount
         return 0.0 if self._level >= 0.0 else -self._level / self._per_s
 
 
-class Allowance:
-    """Tells whether one more is allowed at a rate; what is refused costs nothing, so no flood runs up a debt.
+class Allowance(_Level):
+    """Tells whether more is allowed at a rate; what is refused costs nothing, so no flood runs up a debt."""
 
-    Args:
-        per_s: Refill, a second.
-        burst: Capacity.
-        now: Current time, seconds on any steady clock.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_at", "_burst", "_level", "_per_s")
+    def has(self, amount: float, now: float) -> bool:
+        """Say whether so many units are there at time `now`."""
+        self._refill(now)
+        return self._level >= amount
 
-    def __init__(self, *, per_s: float, burst: int, now: float) -> None:
-        self._per_s = per_s
-        self._burst = float(burst)
-        self._level = float(burst)
-        self._at = now
+    def pay(self, amount: float) -> None:
+        """Take units that were there."""
+        self._level -= amount
 
     def take(self, now: float) -> bool:
         """Take one at time `now`, if there is one."""
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
-        self._at = now
-        if self._level < 1.0:
+        if not self.has(1.0, now):
             return False
-        self._level -= 1.0
+        self.pay(1.0)
         return True
 
 

@@ -21,6 +21,7 @@ from consensus.errors import LimitExceeded, PeerError
 from consensus.hashing import sha256
 from consensus.identity import KEY_BYTES, NetworkId, PeerKey, Signer, Verifier
 from swarm.edge.control import RelayedMessage
+from swarm.edge.limits import Allowance
 from swarm.edge.overlay_limits import OverlayLimits
 
 KIND_RELAYED: Final = 253  # signing kind of a relayed frame
@@ -95,8 +96,12 @@ class _Account:
     __slots__ = ("_bytes", "_frames")
 
     def __init__(self, limits: OverlayLimits, share: float, now: float) -> None:
-        self._bytes = _Allowance(limits.relay_bytes_per_s * share, limits.relay_bytes_burst * share, now)
-        self._frames = _Allowance(limits.relay_frames_per_s * share, limits.relay_frames_burst * share, now)
+        self._bytes = Allowance(
+            per_s=limits.relay_bytes_per_s * share, burst=limits.relay_bytes_burst * share, now=now
+        )
+        self._frames = Allowance(
+            per_s=limits.relay_frames_per_s * share, burst=limits.relay_frames_burst * share, now=now
+        )
 
     def take(self, size: int, now: float) -> bool:
         if not (self._bytes.has(size, now) and self._frames.has(1, now)):
@@ -104,23 +109,6 @@ class _Account:
         self._bytes.pay(size)
         self._frames.pay(1)
         return True
-
-
-class _Allowance:
-    """A token bucket that refuses instead of running into debt: what it refuses is dropped."""
-
-    __slots__ = ("_at", "_burst", "_level", "_per_s")
-
-    def __init__(self, per_s: float, burst: float, now: float) -> None:
-        self._per_s, self._burst, self._level, self._at = per_s, burst, burst, now
-
-    def has(self, amount: int, now: float) -> bool:
-        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
-        self._at = now
-        return self._level >= amount
-
-    def pay(self, amount: int) -> None:
-        self._level -= amount
 
 
 class RelaySource:
@@ -173,7 +161,9 @@ class Relay:
         self._verifier = Verifier(good_max=1)  # no frame is passed on twice
         self._last: dict[PeerKey, tuple[int, int]] = {}
         self._accounts: dict[PeerKey, _Account] = {}
-        self._total = _Allowance(limits.relay_total_bytes_per_s, limits.relay_total_bytes_burst, 0.0)
+        self._total = Allowance(
+            per_s=limits.relay_total_bytes_per_s, burst=limits.relay_total_bytes_burst, now=0.0
+        )
 
     def check(self, parcel: Parcel, *, now_ms: int, now: float) -> bool:
         """Say whether a frame that came from its source is passed on, provided that its receiver is linked.
