@@ -5,7 +5,6 @@ network. A record that expires is dropped; addresses from the network's file, an
 this peer was down, are hints: dialed like records, never shown to others.
 """
 
-import ipaddress
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from swarm.edge.addresses import (
     open_record,
     sign_record,
 )
-from swarm.edge.network_urls import parse_url
+from swarm.edge.network_urls import is_loopback, parse_url
 
 OWN_MAX: Final = 16  # own records of this run that are recognised; one is issued every few hours
 HINT_AGE_MS_MAX: Final = 7 * 86_400_000  # how long after it expired an anchor is still worth a dial
@@ -102,12 +101,12 @@ class AddressBook:
         """
         is_local, found = self._is_local(), dict(self._hints)
         for key, record in self._records.items():
-            found[key] = tuple(url for url in record.urls if is_local or not is_loopback(url))
+            found[key] = tuple(url for url in record.urls if is_local or not is_this_machine(url))
         return {key: urls for key, urls in sorted(found.items()) if urls and key != self.own_key}
 
     def _is_local(self) -> bool:
         hinted = (url for urls in self._hints.values() for url in urls)
-        return any(map(is_loopback, (*self.urls, *self.bootstrap, *hinted)))
+        return any(map(is_this_machine, (*self.urls, *self.bootstrap, *hinted)))
 
     def adopt(self, members: Mapping[PeerKey, str | None]) -> None:
         """Take a mesh's members, which are this book's, and their URLs as hints.
@@ -235,13 +234,10 @@ class AddressBook:
         self.changed.unpark_all()
 
 
-def is_loopback(url: str) -> bool:
+def is_this_machine(url: str) -> bool:
     """Say whether a URL names this machine as such; what a name in DNS leads to is not looked up."""
     try:
         host = parse_url(url).host
     except ConfigError:
         return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return is_loopback(host) or host.endswith(".localhost")

@@ -1,5 +1,6 @@
 """Addresses as people write them: wss://HOST:PORT to dial, HOST:PORT to listen on."""
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,6 +29,16 @@ class Address:
 def format_host(host: str) -> str:
     """Return a host as URLs write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a host; a name is taken for open, but for `localhost`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_url(url: str) -> Address:

@@ -5,7 +5,6 @@ TCP, TLS and the upgrade together, at either end.
 """
 
 import errno
-import ipaddress
 
 import trio
 
@@ -13,7 +12,7 @@ from consensus.errors import ConfigError, NetworkError
 from swarm.edge.admission import Admission, AdmissionTable, parse_address
 from swarm.edge.arrivals import ArrivalRates
 from swarm.edge.limits import EdgeLimits
-from swarm.edge.network_urls import Address, format_host, parse_url
+from swarm.edge.network_urls import Address, format_host, is_loopback, parse_url
 from swarm.edge.streams import meter, open_plain
 from swarm.edge.tls import TlsIdentity, secure_accepted, secure_dialed
 from swarm.edge.transport import Handler
@@ -77,13 +76,7 @@ async def _open_carrier(
 
 
 def _verify_loopback(host: str, unsafe_plaintext: bool) -> None:
-    if unsafe_plaintext or host == "localhost":
-        return
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not (unsafe_plaintext or is_loopback(host)):
         raise ConfigError(
             f"{host} is not this machine, and plain WebSockets are neither private nor bound to a channel",
             remedy="use wss:// and a TLS listener, or allow unsafe plaintext on a network you trust",

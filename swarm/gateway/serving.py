@@ -1,7 +1,6 @@
 """A standing swarm with the gateway in front, from nothing to its end."""
 
 import fcntl
-import ipaddress
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,6 +13,7 @@ import trio
 
 from consensus.errors import ConfigError, StoreError
 from swarm.edge.clock import get_wall_ms
+from swarm.edge.network_urls import format_host, is_loopback
 from swarm.edge.paths import Paths, create_private_file, ensure_directory, write_private_file
 from swarm.gateway.app import make_app
 from swarm.gateway.database import FILE_NAME, Database
@@ -170,16 +170,6 @@ def watch(metrics: Metrics, gateway: Gateway, server: Server) -> None:
     metrics.watch("peerage_connections_refused", "Connections over the limit", lambda: server.refused)
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach an address; a name is taken for open, but for `localhost`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def has_live_key(keys: KeyStore) -> bool:
     """Say whether there is a named key that is not revoked."""
     return any(key.revoked_ms is None for key in keys.list_all())
@@ -188,7 +178,7 @@ def has_live_key(keys: KeyStore) -> bool:
 def make_url(host: str, port: int) -> str:
     """Return where a server is reached that listens on an address."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    return f"http://{format_host(shown)}:{port}"
 
 
 def get_secret(api_key: str | None, paths: Paths) -> tuple[str, Path | None]:

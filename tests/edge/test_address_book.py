@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consensus.encoding import encode
 from consensus.errors import ConfigError, PeerError, StoreError
 from consensus.identity import KeyPair, NetworkId, PeerKey
-from swarm.edge.address_book import HINT_AGE_MS_MAX, AddressBook, ForeignRecordError, is_loopback
+from swarm.edge.address_book import HINT_AGE_MS_MAX, AddressBook, ForeignRecordError, is_this_machine
 from swarm.edge.addresses import AHEAD_MS_MAX, Addressed, sign_record
 from swarm.edge.anchors import FILE_BYTES_MAX, MAGIC, AnchorsFile, read_anchors, write_anchors
 from swarm.edge.dialing import BookPlan, Target, compute_targets
@@ -150,7 +150,7 @@ def test_addresses_of_this_machine_are_dialed_only_where_the_network_is_on_it() 
     near = make_book(Clock(), bootstrap=("ws://127.0.0.1:9",))
     assert near.add(record)
     assert near.list_urls() == {OTHER.key: record.urls}
-    assert not is_loopback("memory://x")
+    assert not is_this_machine("memory://x")
 
 
 def test_hints_are_dialed_until_a_record_says_otherwise_and_never_shown() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from consensus.errors import ConfigError
 from swarm.edge.clock import get_wall_ms
+from swarm.edge.network_urls import is_loopback
 from swarm.edge.paths import Paths
 from swarm.gateway.guard import is_host_allowed, split_host
 from swarm.gateway.keys import KeyLimits, KeyStore
-from swarm.gateway.serving import ServeOptions, get_secret, is_loopback, make_url, open_database
+from swarm.gateway.serving import ServeOptions, get_secret, make_url, open_database
 from tests.gateway.kit import KEY, Up, open_gateway
 
 SITE = "https://chat.example"
