@@ -13,6 +13,7 @@ from sim_net.durations import parse_duration
 from swarm.cli.exits import Exit
 from swarm.cli.log_lines import Wanted, is_relative, line_to_json, render_line
 from swarm.cli.render import clean_terminal, echo_note, render_table
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.log_reader import KeptLog, LogLine, LogReader, find_log, list_logs
 from swarm.edge.paths import get_paths
 
@@ -55,7 +56,7 @@ def logs(
             raise click.UsageError("--list goes with --json only")
         _list(as_json=as_json)
         return Exit.OK
-    since_ms = None if since is None else parse_since(since, now_ms=int(time.time() * 1_000))
+    since_ms = None if since is None else parse_since(since, now_ms=get_wall_ms())
     wanted = Wanted(round_digits=round_digits, peer_digits=peer_digits, since_ms=since_ms)
     found = find_log(log, get_paths())
     reader = LogReader(found)

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +39,7 @@ def top(directory: Path | None, log: Path | None, as_json: bool) -> int:
     from swarm.cli.render import echo_note
     from swarm.cli.top_feed import Feed
     from swarm.cli.top_words import make_value, render_page
+    from swarm.edge.clock import get_wall_ms
     from swarm.edge.paths import get_paths
     from swarm.edge.peer_view_log import PeerLog, find_peer_log
 
@@ -48,7 +48,7 @@ def top(directory: Path | None, log: Path | None, as_json: bool) -> int:
     run = _load_screen() if is_live else None
     peer_log = PeerLog(path)
     try:
-        feed = Feed(peer_log, get_now_ms=lambda: int(time.time() * 1_000))
+        feed = Feed(peer_log, get_now_ms=get_wall_ms)
         feed.read()
         if run is not None:
             run(feed)

@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from models.errors import ModelError
 from models.judges.strategy import format_strategy
 from swarm.core.node import NodeConfig
 from swarm.edge.calibrations import resolve_calibrated
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.event_log import EventLog
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import LOOPBACK, create_mesh, create_timing
@@ -62,7 +62,7 @@ async def run_peer() -> None:
     await streams.stdout.send_all(encode_line({"url": listener.url}))
     book = await streams.reader.read()
     urls = {PeerKey(bytes.fromhex(key)): url for key, url in book.items()}
-    log = EventLog(Path(spec.logs), get_time_ms=lambda: int(time.time() * 1_000))
+    log = EventLog(Path(spec.logs), get_time_ms=get_wall_ms)
     mesh = create_mesh(signer, network, urls, limits=limits, listener=listener)
     mesh.set_cut(decode_keys(spec.cut))
     async with open_asyncio_loop():

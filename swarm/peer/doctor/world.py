@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from models.weights import get_cache_dir
+from swarm.edge.clock import get_wall_ms
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.persistence import MOUNTINFO
 
@@ -136,10 +137,6 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _get_wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _list_unit_directories() -> tuple[Path, ...]:
     return (*map(Path, SYSTEM_UNITS), Path.home() / USER_UNITS)
 
@@ -166,7 +163,7 @@ class World:
         limits: Of the links that the checks open.
     """
 
-    get_wall_ms: Callable[[], int] = _get_wall_ms
+    get_wall_ms: Callable[[], int] = get_wall_ms
     get_disk_space: Callable[[Path], DiskSpace] = read_disk_space
     get_memory: Callable[[], Memory] = read_memory
     get_files_max: Callable[[int | None], int] = read_files_max
