@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm.cli.exits import Exit
+from swarm.cli.peer_options import DIRECTORY, JSON_FLAG, KEYRING
 from swarm.cli.render import clean_terminal
 
 if TYPE_CHECKING:
@@ -19,19 +20,14 @@ INDENT = " " * 11
 
 
 @click.command()
-@click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path),
-    help="The peer's directory; its usual one by default.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@DIRECTORY
+@JSON_FLAG
 @click.option(
     "--password-file",
     type=click.Path(path_type=Path),
     help="Holds the password of the peer's key, which is then tried.",
 )
-@click.option("--keyring", is_flag=True, help="Take the password from the desktop's keyring.")
+@KEYRING
 @click.option("--skip", "skipped", multiple=True, metavar="ID", help="Leave a check out; may be repeated.")
 @click.option("--load", is_flag=True, help="Load the model too, which takes its time and memory.")
 def doctor(

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm.cli.exits import Exit
+from swarm.cli.peer_options import DIRECTORY, JSON_FLAG, KEYRING
 from swarm.cli.render import echo_note
+from swarm.edge.clock import get_wall_ms
 
 if TYPE_CHECKING:
     from consensus.errors import PeerageError
@@ -21,20 +22,11 @@ VERDICT_SCHEMA = "peerage.keys.verify-backup/1"
 RESTORE_SCHEMA = "peerage.keys.restore/1"
 ROTATE_SCHEMA = "peerage.keys.rotate/1"
 NAME_DIGITS = 16
-NS_PER_MS = 1_000_000
 MS_PER_S = 1_000
 
-DIRECTORY = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path),
-    help="The peer's directory; its usual one by default.",
-)
 PASSWORD_FILE = click.option(
     "--password-file", type=click.Path(path_type=Path), help="Holds the key's password: one line, mode 0600."
 )
-KEYRING = click.option("--keyring", is_flag=True, help="Take the password from the desktop's keyring.")
-JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command()
@@ -53,7 +45,7 @@ def backup(directory: Path | None, target: Path | None, as_json: bool) -> None:
     from swarm.edge.paths import write_private_file
     from swarm.edge.peer_directory import get_peer_directory
 
-    data = create_backup(get_peer_directory(directory), now_ms=_get_now_ms())
+    data = create_backup(get_peer_directory(directory), now_ms=get_wall_ms())
     made = decode_backup(data)
     path = Path(f"peerage-{made.key.hex()[:NAME_DIGITS]}.backup.json") if target is None else target
     path = path.expanduser().absolute()
@@ -128,7 +120,7 @@ def restore(file: Path, directory: Path | None, allow_volatile: bool, as_json: b
     place = get_peer_directory(directory)
     found = decode_backup(read_backup_file(file))
     check_persistent(place, allow_volatile=allow_volatile)
-    restore_backup(place, found, now_ms=_get_now_ms())
+    restore_backup(place, found, now_ms=get_wall_ms())
     if as_json:
         click.echo(json.dumps({"schema": RESTORE_SCHEMA, **_describe(found), "dir": str(place)}))
         return
@@ -166,7 +158,7 @@ def rotate(directory: Path | None, password_file: Path | None, keyring: bool, as
     password = read_password(
         file=password_file, use_keyring=keyring, key=key, prompt=f"Password of the key {key.hex()}"
     )
-    rotated = rotate_key(place, password=password, uses_keyring=keyring, now_ms=_get_now_ms())
+    rotated = rotate_key(place, password=password, uses_keyring=keyring, now_ms=get_wall_ms())
     value = {
         "old_key": rotated.old_key.hex(),
         "new_key": rotated.new_key.hex(),
@@ -224,10 +216,6 @@ def _refuse(exc: "PeerageError", found: "Backup | None", *, as_json: bool) -> in
 
 def _describe(made: "Backup") -> dict[str, str | int]:
     return {"key": made.key.hex(), "made": made.made_ms // MS_PER_S, "sha256": made.digest.hex()}
-
-
-def _get_now_ms() -> int:
-    return time.time_ns() // NS_PER_MS
 
 
 def _say_time(at_ms: int) -> str:

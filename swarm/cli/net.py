@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from swarm.cli.peer_options import DIRECTORY, JSON_FLAG
 from swarm.cli.render import clean_terminal, echo_note, render_table
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
 
 NET_SCHEMA = "peerage.net/1"
 MEMBERS_BYTES_MAX = 1_048_576
-
-DIRECTORY = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path),
-    help="The peer's directory; its usual one by default.",
-)
-JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -116,7 +109,7 @@ def join(file: Path, directory: Path | None, replace: bool, as_json: bool) -> No
     from swarm.edge.joining import join_network
     from swarm.edge.network_file import read_network_file, write_network
     from swarm.edge.paths import get_paths
-    from swarm.edge.peer_directory import get_peer_directory, has_key
+    from swarm.edge.peer_directory import get_network_path, get_peer_directory, has_key
 
     network = read_network_file(file)
     place = get_peer_directory(directory)
@@ -124,7 +117,7 @@ def join(file: Path, directory: Path | None, replace: bool, as_json: bool) -> No
     if is_peer:
         join_network(place, network, replaces=replace)
     write_network(get_paths(), network.network)
-    _show(network, place / "network.json" if is_peer else file, as_json=as_json)
+    _show(network, get_network_path(place) if is_peer else file, as_json=as_json)
     echo_note(
         "joined; start it with: peerage peer run"
         if is_peer

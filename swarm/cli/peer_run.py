@@ -2,17 +2,16 @@
 
 import json
 import signal
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import trio
 
-from swarm.cli.exits import Exit
+from swarm.cli.peer_options import DIRECTORY, KEYRING
 from swarm.cli.peer_status import render_status
 from swarm.cli.render import echo_note
+from swarm.cli.signals import Life
 
 if TYPE_CHECKING:
     from consensus.identity import KeyPair
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--dir", "directory", type=click.Path(path_type=Path), help="The peer's directory.")
+@DIRECTORY
 @click.option(
     "--password-file", type=click.Path(path_type=Path), help="Holds the password of the peer's key."
 )
-@click.option("--keyring", is_flag=True, help="Take the password from the desktop's keyring.")
+@KEYRING
 @click.option(
     "--allow-volatile", is_flag=True, help="Run in a directory that a restart may empty: for testnets."
 )
@@ -66,14 +65,6 @@ def run(
         return trio.run(_run, place, config, file, signer, as_json)
 
 
-@dataclass(slots=True)
-class _Life:
-    """How far a peer has come, as whoever sends signals needs to know."""
-
-    service: "PeerService | None" = None
-    has_ended: bool = False
-
-
 async def _run(
     directory: Path, config: "PeerConfig", file: "NetworkFile", signer: "KeyPair", as_json: bool
 ) -> int:
@@ -81,14 +72,14 @@ async def _run(
     from swarm.edge.systemd import make_status, notify
     from swarm.peer.service import open_peer
 
-    life = _Life()
+    life = Life()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_asyncio_loop(), trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, life, nursery.cancel_scope)
+            nursery.start_soon(life.obey, signals, nursery.cancel_scope)
             async with open_peer(
                 directory, config=config, file=file, signer=signer, note=lambda text: echo_note(f"· {text}")
             ) as service:
-                life.service = service
+                life.serving = service
                 _announce(service, as_json=as_json)
                 notify("READY=1\n" + make_status(f"{service.vitals.config.label} of {file.name} is up"))
                 nursery.start_soon(_feed_watchdog)
@@ -97,16 +88,7 @@ async def _run(
                 echo_note("· stopping; a second signal does not wait for open rounds")
             life.has_ended = True
             nursery.cancel_scope.cancel()
-    return Exit.OK if life.has_ended else Exit.INTERRUPTED
-
-
-async def _obey(signals: AsyncIterator[int], life: _Life, scope: trio.CancelScope) -> None:
-    """Stop at the first signal, at once at the second or where nothing is up yet."""
-    async for _ in signals:
-        if life.service is None or life.service.stopped.is_set():
-            scope.cancel()
-            return
-        life.service.stop()
+    return life.get_exit()
 
 
 async def _feed_watchdog() -> None:

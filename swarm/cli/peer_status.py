@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from swarm.cli.exits import Exit
+from swarm.cli.peer_options import DIRECTORY, JSON_FLAG
 from swarm.cli.render import clean_terminal
 
 if TYPE_CHECKING:
     from swarm.edge.events import Json
 
-STATUS_SCHEMA: Final = "peerage.peer-status/1"
 LINKS_SHOWN_MAX: Final = 12
 MIB: Final = 1 << 20
-DIRECTORY = click.option("--dir", "directory", type=click.Path(path_type=Path), help="The peer's directory.")
-JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command()
@@ -29,6 +27,7 @@ def status(directory: Path | None, as_json: bool) -> int:
     Exit codes: 0 it runs and takes rounds, or is paused; 1 it does not run, has halted, or has no links.
     """
     from swarm.edge.peer_directory import get_peer_directory
+    from swarm.peer.vitals import STATUS_SCHEMA
 
     place = get_peer_directory(directory)
     said = _order(place, do="status")

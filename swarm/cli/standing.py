@@ -3,16 +3,14 @@
 import json
 import shlex
 import signal
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import trio
 
 from swarm.cli.askers import fit_options
-from swarm.cli.exits import Exit
 from swarm.cli.render import echo_note
+from swarm.cli.signals import Life
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.network_file import read_network_file
 from swarm.edge.paths import get_paths
@@ -47,19 +45,11 @@ def choose_swarm(options: AskOptions, network: str | None, limits: GatewayLimits
     return serve_network(fit_options(options, file), file)
 
 
-@dataclass(slots=True)
-class _Life:
-    """How far a server has come, as whoever sends signals needs to know."""
-
-    serving: Serving | None = None
-    has_ended: bool = False
-
-
 async def _serve(options: ServeOptions, as_json: bool) -> int:
-    life = _Life()
+    life = Life()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, life, nursery.cancel_scope)
+            nursery.start_soon(life.obey, signals, nursery.cancel_scope)
             async with open_serving(
                 options, paths=get_paths(), note=lambda text: echo_note(f"· {text}")
             ) as serving:
@@ -69,16 +59,7 @@ async def _serve(options: ServeOptions, as_json: bool) -> int:
                 echo_note("· stopping; a second signal does not wait for what is under way")
             life.has_ended = True
             nursery.cancel_scope.cancel()
-    return Exit.OK if life.has_ended else Exit.INTERRUPTED
-
-
-async def _obey(signals: AsyncIterator[int], life: _Life, scope: trio.CancelScope) -> None:
-    """Stop at the first signal, at once at the second or where nothing is up yet."""
-    async for _ in signals:
-        if life.serving is None or life.serving.stopped.is_set():
-            scope.cancel()
-            return
-        life.serving.stop()
+    return life.get_exit()
 
 
 def announce(serving: Serving, *, as_json: bool) -> None:
