@@ -19,6 +19,7 @@ from consensus.genesis import GENESIS_BYTES_MAX, SEATS_MAX, SEATS_MIN, Network, 
 from consensus.identity import PeerKey
 from swarm.edge.network_urls import parse_url
 from swarm.edge.paths import Paths, write_private_file
+from swarm.edge.strict_json import encode_json
 
 SCHEMA: Final = "peerage.network/1"
 FILE_NAME: Final = "network.json"  # in a peer's data directory
@@ -68,6 +69,10 @@ class NetworkFile:
         """The network's name, as declared."""
         return self.network.genesis.name.decode("utf-8", "replace")
 
+    def map_addresses(self) -> dict[PeerKey, str | None]:
+        """Return every member's key with where it can be dialed, None where the file does not say."""
+        return {key: self.addresses.get(key) for key in self.network.keys}
+
     def get_label(self, key: PeerKey) -> str:
         """Return what a member calls itself, as declared; empty for a stranger."""
         labels = {member.key: member.label for member in self.network.genesis.members}
@@ -97,7 +102,7 @@ def encode_network_file(file: NetworkFile) -> bytes:
         seats=file.seats,
         deadline_s=file.deadline_s,
     )
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    return encode_json(value)
 
 
 def decode_network_file(data: bytes, *, origin: str) -> NetworkFile:

@@ -35,7 +35,7 @@ class MemberLinks:
         """Return how far this clock is behind another member's at least, seconds: records name their time."""
         now_ms = self.book.get_time_ms()
         records = [record for record in self.book.list_records() if record.key != self.book.own_key]
-        return max(0, *(record.issued_ms - now_ms for record in records), 0) / 1_000
+        return max([0, *(record.issued_ms - now_ms for record in records)]) / 1_000
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def open_member_links(
     mesh = Mesh(
         signer=signer,
         network_id=file.network.network_id,
-        members={key: file.addresses.get(key) for key in file.network.keys},
+        members=file.map_addresses(),
         limits=limits,
         connect=partial(dial, limits=limits),
         listen=None if listener is None else listener.serve,
@@ -93,7 +93,7 @@ def create_client_mesh(signer: Signer, file: NetworkFile, *, limits: EdgeLimits)
     return Mesh(
         signer=signer,
         network_id=file.network.network_id,
-        members={key: file.addresses.get(key) for key in file.network.keys},
+        members=file.map_addresses(),
         limits=limits,
         connect=partial(dial, limits=limits),
         book=_make_book(signer, file, urls=()),

@@ -8,7 +8,6 @@ from swarm.edge.paths import get_paths
 
 KEY_NAME: Final = "key.json"
 STORE_NAME: Final = "peer.sqlite3"
-STATUS_NAME: Final = "status.json"
 ADDRESSES_NAME: Final = "addresses"
 LOG_NAME: Final = "events.jsonl"
 

@@ -55,7 +55,7 @@ RESTORED_REASON: Final = "its key was restored, and rounds of its old machine ma
 
 @dataclass(slots=True, kw_only=True)
 class PeerService:
-    """A peer that runs. `stop` brings it down, first gently; `ended` says why it ended by itself."""
+    """A peer that runs. `stop` brings it down, first gently; `stopped` tells whoever waits for that."""
 
     vitals: Vitals
     runtime: Runtime
