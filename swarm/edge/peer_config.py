@@ -8,7 +8,7 @@ from typing import Final
 from consensus.errors import ConfigError
 from consensus.genesis import LABEL_BYTES_MAX
 from models.judges.strategy import AUTOMATIC
-from swarm.edge.network_urls import parse_listen, parse_url
+from swarm.edge.network_urls import is_loopback, parse_listen, parse_url
 from swarm.edge.paths import write_private_file
 
 FILE_NAME: Final = "peer.toml"
@@ -57,6 +57,8 @@ class PeerConfig:
             value: str = getattr(self, name)
             if value:
                 parse_listen(value)
+        if self.metrics and not is_loopback(parse_listen(self.metrics)[0]):
+            raise _refuse("metrics", self.metrics, "an address of this machine only, such as 127.0.0.1:9464")
         if len(self.advertise) > ADVERTISED_MAX:
             raise _refuse("advertise", self.advertise, f"at most {ADVERTISED_MAX} URLs")
         for url in self.advertise:

@@ -71,6 +71,8 @@ def test_characters_that_toml_escapes_survive(tmp_path: Path) -> None:
         ({"listen": "host:70000"}, "expected HOST:PORT"),
         ({"listen": "::1:4242"}, "expected HOST:PORT"),
         ({"metrics": "nowhere"}, "expected HOST:PORT"),
+        ({"metrics": "0.0.0.0:9464"}, "an address of this machine only"),
+        ({"metrics": "peer.example:9464"}, "an address of this machine only"),
         ({"advertise": ("http://a:1",)}, "wss://HOST:PORT"),
         ({"advertise": ("wss://a",)}, "wss://HOST:PORT"),
         ({"advertise": ("wss://a:1",) * 5}, "at most 4"),
