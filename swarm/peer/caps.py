@@ -24,7 +24,7 @@ class Caps:
     owner_reason: str = ""
     restored: str = ""
     _opened_s: deque[float] = field(default_factory=deque)
-    _is_over_memory: bool = False
+    _over_memory: str = ""  # as it was when the limit was crossed: not another word every second
 
     def note_round(self, now_s: float) -> None:
         """Count a round that was taken at a time, seconds on a steady clock."""
@@ -46,12 +46,15 @@ class Caps:
         config = self.config
         if config.memory_mb:
             # Taken again only well below, so that it does not flicker around the limit.
-            share = MEMORY_SLACK if self._is_over_memory else 1.0
-            self._is_over_memory = memory_mb > share * config.memory_mb
+            share = MEMORY_SLACK if self._over_memory else 1.0
+            if memory_mb <= share * config.memory_mb:
+                self._over_memory = ""
+            elif not self._over_memory:
+                self._over_memory = f"{memory_mb:.0f} MiB in use, {config.memory_mb} allowed"
         if self.restored or self.owner_reason:
             return self.restored or self.owner_reason
-        if self._is_over_memory:
-            return f"{memory_mb:.0f} MiB in use, {config.memory_mb} allowed"
+        if self._over_memory:
+            return self._over_memory
         if config.rounds_per_hour and self.count_rounds(now_s) >= config.rounds_per_hour:
             return f"{config.rounds_per_hour} rounds within the last hour, as many as allowed"
         return ""

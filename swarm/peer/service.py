@@ -93,12 +93,13 @@ class PeerService:
         reason = self.caps.find_reason(now_s=trio.current_time(), memory_mb=get_memory_mb())
         if self.vitals.is_stopping:
             reason = "it is going down"
-        if bool(reason) != bool(self.vitals.pause_reason):
-            if reason:
-                self.runtime.pause(reason)
-            else:
-                self.runtime.unpause()
+        if reason == self.vitals.pause_reason:
+            return
         self.vitals.pause_reason = reason
+        if reason:
+            self.runtime.pause(reason)
+        else:
+            self.runtime.unpause()
 
 
 @asynccontextmanager

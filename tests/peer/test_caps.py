@@ -33,7 +33,7 @@ def test_memory_has_to_fall_well_below_its_limit() -> None:
     caps = Caps(replace(CONFIG, memory_mb=1_000))
     assert caps.find_reason(now_s=0.0, memory_mb=1_000.0) == ""
     assert caps.find_reason(now_s=0.0, memory_mb=1_001.0) == "1001 MiB in use, 1000 allowed"
-    assert caps.find_reason(now_s=0.0, memory_mb=950.0)
+    assert caps.find_reason(now_s=0.0, memory_mb=950.0) == "1001 MiB in use, 1000 allowed"
     assert caps.find_reason(now_s=0.0, memory_mb=899.0) == ""
     assert caps.find_reason(now_s=0.0, memory_mb=950.0) == ""
 

@@ -1,5 +1,6 @@
 """Peers run as services over real sockets and real databases; they are asked, paused, and go down well."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -97,6 +98,9 @@ async def test_a_paused_peer_declines_and_is_missing(tmp_path: Path) -> None:
         said = await order(places[3].directory, do="pause", reason="games")
         assert said is not None
         assert (said["state"], said["reason"], said["ready"]) == ("paused", "games", False)
+        await order(places[3].directory, do="pause", reason="a film")  # what askers are told follows
+        log = (places[3].directory / "logs" / "events.jsonl").read_text()
+        assert re.findall(r'"event":"node_paused","reason":"([^"]*)"', log) == ["games", "a film"]
         async with open_asker(tmp_path, file) as asker:
             asked = await asker.ask("What is 7 times 12?")
             assert asked.report is not None
