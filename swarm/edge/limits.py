@@ -24,6 +24,10 @@ class LinkLimits:
         in_queue_bytes_max: The same in bytes.
         out_queue_messages_max: Messages waiting to be sent; one more drops the link (slow reader).
         out_queue_bytes_max: The same in bytes.
+        in_pool_bytes_max: What all links of this kind may have waiting for the node together, bytes; a link
+            may have as much as is left (`swarm.edge.pools`).
+        out_pool_bytes_max: The same of what waits to be sent: 31 seats in 32 rounds queue some 25 MiB for
+            one another at worst, and strangers, who cost nothing, share a quarter of that.
     """
 
     messages_per_s: float
@@ -34,6 +38,8 @@ class LinkLimits:
     in_queue_bytes_max: int
     out_queue_messages_max: int
     out_queue_bytes_max: int
+    in_pool_bytes_max: int
+    out_pool_bytes_max: int
 
 
 MEMBER_LIMITS = LinkLimits(
@@ -45,6 +51,8 @@ MEMBER_LIMITS = LinkLimits(
     in_queue_bytes_max=2_097_152,
     out_queue_messages_max=4_096,
     out_queue_bytes_max=8_388_608,
+    in_pool_bytes_max=33_554_432,
+    out_pool_bytes_max=67_108_864,
 )
 CLIENT_LIMITS = LinkLimits(
     messages_per_s=50.0,
@@ -55,6 +63,8 @@ CLIENT_LIMITS = LinkLimits(
     in_queue_bytes_max=524_288,
     out_queue_messages_max=256,
     out_queue_bytes_max=2_097_152,
+    in_pool_bytes_max=8_388_608,
+    out_pool_bytes_max=16_777_216,
 )
 
 
@@ -65,7 +75,10 @@ class EdgeLimits:
     Args:
         frame_bytes_max: One frame on the wire, bytes.
         messages_per_frame_max: Messages coalesced into one frame.
-        in_queue_frames_max: Frames a carrier buffers before it stops reading its socket.
+        coalesced_bytes_max: A frame of several messages, bytes; a longer message has a frame for itself. What
+            is being sent lies in memory three times (WebSocket, TLS, socket), for each link that reads not.
+        in_queue_frames_max: Frames a carrier buffers before it stops reading its socket; whole ones of any
+            length, of every link, so one has to do.
         handshake_timeout_s: From an open byte link to an authenticated one, seconds; the same again
             bounds the connect, TLS and the WebSocket upgrade before it, together.
         close_timeout_s: Farewell of a closing link, seconds; then the socket is closed without one.
@@ -99,7 +112,8 @@ class EdgeLimits:
 
     frame_bytes_max: int = 262_144
     messages_per_frame_max: int = 1_024
-    in_queue_frames_max: int = 4
+    coalesced_bytes_max: int = 65_536
+    in_queue_frames_max: int = 1
     handshake_timeout_s: float = 5.0
     close_timeout_s: float = 1.0
     keepalive_s: float = 10.0

@@ -11,11 +11,20 @@ import trio
 
 from consensus.identity import PeerKey
 from swarm.edge.limits import EdgeLimits, LinkLimits, TokenBucket
+from swarm.edge.pools import BytePool
 from swarm.edge.transport import Carrier, pack_messages
 
 BIN_HEADER_BYTES = 5  # most that msgpack puts before one message
 ARRAY_HEADER_BYTES = 3  # most that msgpack puts before the messages of a frame
 EVENTS_PER_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPools:
+    """What links of one kind share: memory for what the node has yet to take, and for what is to be sent."""
+
+    incoming: BytePool
+    outgoing: BytePool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +86,9 @@ class Link:
         key: PeerKey,
         opener: PeerKey,
         limits: LinkLimits,
+        pools: LinkPools,
         frame: EdgeLimits,
-        version: int = 1,
+        version: int,
     ) -> None:
         now = trio.current_time()
         self.carrier = carrier
@@ -94,6 +104,7 @@ class Link:
         self.in_messages = 0
         self.in_bytes = 0
         self._limits = limits
+        self._pools = pools
         self._frame = frame
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
@@ -104,29 +115,40 @@ class Link:
         self._bytes = TokenBucket(per_s=limits.bytes_per_s, burst=limits.bytes_burst, now=now)
 
     def end(self, reason: str) -> None:
-        """Stop both tasks; the first reason is the one reported."""
+        """Stop both tasks and forget what was to be sent; the first reason is the one reported."""
         if not self.scope.cancel_called:
             self.reason = reason
             self.scope.cancel()
+        self._pools.outgoing.held -= self._out_bytes
+        self._out_bytes = 0
+        self._out.clear()
 
     def enqueue(self, message: bytes) -> bool:
         """Queue a message, or end the link because the other side reads too slowly."""
-        limits = self._limits
-        self._out_bytes += len(message)
-        self._out.append(message)
-        if len(self._out) > limits.out_queue_messages_max or self._out_bytes > limits.out_queue_bytes_max:
+        if self.scope.cancel_called:
+            return False
+        is_full = (
+            len(self._out) >= self._limits.out_queue_messages_max
+            or self._out_bytes + len(message) > self._get_out_bytes_max()
+        )
+        if self._out and is_full:  # whoever reads always gets the next message, whatever others leave lying
             self.end("slow reader: the queue of outgoing messages is full")
             return False
+        self._out_bytes += len(message)
+        self._pools.outgoing.held += len(message)
+        self._out.append(message)
         self._writer.unpark()
         return True
 
     def has_room(self, share: float) -> bool:
         """Say whether at most this share of the queue of outgoing messages is in use."""
-        limits = self._limits
         return (
-            len(self._out) <= limits.out_queue_messages_max * share
-            and self._out_bytes <= limits.out_queue_bytes_max * share
+            len(self._out) <= self._limits.out_queue_messages_max * share
+            and self._out_bytes <= self._get_out_bytes_max() * share
         )
+
+    def _get_out_bytes_max(self) -> int:
+        return min(self._limits.out_queue_bytes_max, self._pools.outgoing.left)
 
     def is_drained(self) -> bool:
         """Say whether everything enqueued was handed to the carrier."""
@@ -142,31 +164,42 @@ class Link:
         while not self._out and not self._is_keepalive_due:
             await self._writer.park()
         self._is_keepalive_due = False
-        room = self._frame.frame_bytes_max - ARRAY_HEADER_BYTES
+        room = self._frame.coalesced_bytes_max - ARRAY_HEADER_BYTES
         out = self._out
         batch: list[bytes] = []
         while out and len(batch) < self._frame.messages_per_frame_max:
             room -= len(out[0]) + BIN_HEADER_BYTES
-            if room < 0:
+            if room < 0 and batch:
                 break
             batch.append(out.popleft())
-            self._out_bytes -= len(batch[-1])
+        taken = sum(map(len, batch))
+        self._out_bytes -= taken
+        self._pools.outgoing.held -= taken
         return pack_messages(batch)
 
     def is_backlogged(self) -> bool:
         """Say whether the node has yet to take its share of this link's messages."""
         limits = self._limits
-        return self.in_messages >= limits.in_queue_messages_max or self.in_bytes >= limits.in_queue_bytes_max
+        bytes_max = min(limits.in_queue_bytes_max, max(1, self._pools.incoming.left))
+        return self.in_messages >= limits.in_queue_messages_max or self.in_bytes >= bytes_max
 
     async def wait_room(self) -> None:
         """Wait while the node is behind with this link."""
         while self.is_backlogged():
             await self._reader.park()
 
+    def note_waiting(self, messages: list[bytes]) -> None:
+        """Account for messages that wait for the node."""
+        size = sum(map(len, messages))
+        self.in_messages += len(messages)
+        self.in_bytes += size
+        self._pools.incoming.held += size
+
     def note_taken(self, message: bytes) -> None:
         """Account for one message the node took."""
         self.in_messages -= 1
         self.in_bytes -= len(message)
+        self._pools.incoming.held -= len(message)
         if self._reader and not self.is_backlogged():
             self._reader.unpark()
 
@@ -175,6 +208,35 @@ class Link:
         now = trio.current_time()
         by_messages = self._messages.compute_wait_s(max(1, len(messages)), now)  # keepalives cost too
         return max(by_messages, self._bytes.compute_wait_s(frame_bytes, now))
+
+
+class LinkMaker:
+    """Makes the links of one mesh, which share two pools: one of members, one of everybody else.
+
+    Args:
+        limits: Bounds of the links.
+    """
+
+    def __init__(self, limits: EdgeLimits) -> None:
+        self._limits = limits
+        self._member_pools = _create_pools(limits.member)
+        self._client_pools = _create_pools(limits.client)
+
+    def make(self, carrier: Carrier, *, key: PeerKey, opener: PeerKey, version: int, is_member: bool) -> Link:
+        """Return a link over an authenticated carrier, with empty queues."""
+        return Link(
+            carrier,
+            key=key,
+            opener=opener,
+            limits=self._limits.member if is_member else self._limits.client,
+            pools=self._member_pools if is_member else self._client_pools,
+            frame=self._limits,
+            version=version,
+        )
+
+
+def _create_pools(limits: LinkLimits) -> LinkPools:
+    return LinkPools(BytePool(limits.in_pool_bytes_max), BytePool(limits.out_pool_bytes_max))
 
 
 class Inbox:
@@ -249,16 +311,14 @@ class Inbox:
 
     def put_relayed(self, link: Link, key: PeerKey, message: bytes) -> None:
         """Add a message of `key` that came over somebody else's link, to the share of that link."""
-        link.in_messages += 1
-        link.in_bytes += len(message)
+        link.note_waiting([message])
         self._items.append((Inbound(key, message), link))
         self._takers.unpark()
 
     def put_messages(self, link: Link, messages: list[bytes]) -> None:
         """Add a frame's messages to the link's share."""
         key = link.key
-        link.in_messages += len(messages)
-        link.in_bytes += sum(map(len, messages))
+        link.note_waiting(messages)
         self._items.extend([(Inbound(key, message), link) for message in messages])
         self._takers.unpark()
 

@@ -9,6 +9,7 @@ from swarm.edge.limits import EdgeLimits
 from swarm.edge.transport import Handler
 
 SCHEME = "memory://"
+SOCKET_FRAMES = 3  # what the kernels at both ends of a real link hold besides
 
 
 class MemoryCarrier:
@@ -75,8 +76,8 @@ class MemoryPair:
 
 def open_memory_pair(left: EdgeLimits, right: EdgeLimits) -> MemoryPair:
     """Return both ends of a new link, each bounded by its own side's limits."""
-    to_right, from_left = trio.open_memory_channel[bytes](right.in_queue_frames_max)
-    to_left, from_right = trio.open_memory_channel[bytes](left.in_queue_frames_max)
+    to_right, from_left = trio.open_memory_channel[bytes](right.in_queue_frames_max + SOCKET_FRAMES)
+    to_left, from_right = trio.open_memory_channel[bytes](left.in_queue_frames_max + SOCKET_FRAMES)
     return MemoryPair(
         MemoryCarrier(to_right, from_right, left.frame_bytes_max),
         MemoryCarrier(to_left, from_left, right.frame_bytes_max),

@@ -31,7 +31,7 @@ from swarm.edge.control import CONTROL_VERSION, is_control
 from swarm.edge.dialing import BookPlan, Dialer, DialPlan, StaticPlan
 from swarm.edge.handshake import VERSION_MAX, Authenticated
 from swarm.edge.limits import EdgeLimits, PenaltyBox
-from swarm.edge.link import Inbox, Link, LinkDown, LinkUp, SecondMachine
+from swarm.edge.link import Inbox, Link, LinkDown, LinkMaker, LinkUp, SecondMachine
 from swarm.edge.link_tasks import watch_links, write_frames
 from swarm.edge.opening import LinkOpener
 from swarm.edge.overlay import Overlay
@@ -116,6 +116,7 @@ class Mesh:
         )
         self._links: dict[PeerKey, Link] = {}
         self._penalties = PenaltyBox(limits)
+        self._maker = LinkMaker(limits)
         self._cut: frozenset[PeerKey] = frozenset()
         self._drained = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
@@ -299,8 +300,8 @@ class Mesh:
         """Keep an authenticated link until it ends, unless another one of its pair is preferred."""
         await self.inbox.wait_event_room()
         key = peer.key
-        limits = self._limits.member if key in self._members else self._limits.client
-        link = Link(carrier, key=key, opener=opener, limits=limits, frame=self._limits, version=peer.version)
+        is_member = key in self._members
+        link = self._maker.make(carrier, key=key, opener=opener, version=peer.version, is_member=is_member)
         if self.is_refused(key) or not self._install(link):
             return
         self._running += 1
