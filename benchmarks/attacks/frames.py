@@ -11,6 +11,7 @@ from consensus.encoding import Wire, encode
 from consensus.genesis import Network
 from consensus.identity import KeyPair
 from consensus.messages import (
+    BODY_BYTES_MAX,
     AskMessage,
     BodyRequest,
     Commit,
@@ -29,6 +30,7 @@ TEXT: Final = 0x1
 BINARY: Final = 0x2
 BATCH_FRAMES: Final = 240
 HUGE_BYTES: Final = 50_000_000
+LARGE_MESSAGES: Final = 3
 SHORT: Final = 126
 SHORT_MAX, MEDIUM_MAX = 125, 65_535
 
@@ -120,6 +122,13 @@ def make_tiresome(network: Network, signer: KeyPair, heard: SignedQuestion | Non
             frame_message(ReceiptRequest(compute_round_id(replayed.payload), 0)),
         ]
     )
+
+
+def make_large(_network: Network, _signer: KeyPair, _heard: SignedQuestion | None) -> Batch:
+    """Return a frame nearly as long as one may be, of statements in rounds that nobody knows yet."""
+    statement = Signed(int(Kind.COMMIT), 0, bytes(BODY_BYTES_MAX), bytes(64))
+    said = [encode(StatementMessage(secrets.token_bytes(32), statement)) for _ in range(LARGE_MESSAGES)]
+    return Batch(make_frame(pack_messages(said)), 1)
 
 
 def make_huge(_network: Network, _signer: KeyPair, _heard: SignedQuestion | None) -> Batch:

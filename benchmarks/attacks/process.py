@@ -4,6 +4,7 @@ Run by `benchmarks.network_attacks`, which makes the network that this needs.
 """
 
 import argparse
+import hashlib
 import json
 import secrets
 import sys
@@ -20,6 +21,7 @@ from benchmarks.attacks.frames import (
     join_frames,
     make_control,
     make_huge,
+    make_large,
     make_malformed,
     make_question,
     make_tiresome,
@@ -47,6 +49,7 @@ SILENT: Final = 40  # connections of each silent kind at one time
 DEAF: Final = 60  # links that never read
 ASK_S: Final = 0.02  # between two questions of one key: as often as clients may speak
 REQUESTS: Final = 8
+COMPUTED_BYTES: Final = 1 << 16
 
 READY: Final = "ready"
 
@@ -56,6 +59,18 @@ Start = Callable[[trio.Nursery, Target, KeyPair], None]
 def draw_key() -> KeyPair:
     """Return a new client's key: they cost nothing."""
     return KeyPair(secrets.token_bytes(32))
+
+
+async def compute() -> None:
+    """Keep a core busy, and nobody else."""
+    while True:
+        hashlib.sha256(bytes(COMPUTED_BYTES)).digest()
+        await trio.lowlevel.checkpoint()
+
+
+def start_bystanders(nursery: trio.Nursery, _target: Target, _own: KeyPair) -> None:
+    """Attack nobody: what honest rounds lose to this, they lose to other programs on the same cores."""
+    nursery.start_soon(compute)
 
 
 def start_connections(nursery: trio.Nursery, target: Target, _own: KeyPair) -> None:
@@ -151,10 +166,12 @@ def start_flood(
 
 
 ATTACKS: Final[dict[str, Start]] = {
+    "bystanders": start_bystanders,
     "connections": start_connections,
     "noise": start_noise,
     "client-malformed": start_flood(make_malformed),
     "clients-malformed": start_flood(make_malformed, is_fresh=True),
+    "clients-large": start_flood(make_large, is_fresh=True, workers=32),
     "clients-huge": start_flood(make_huge, is_fresh=True),
     "client-tiresome": start_flood(make_tiresome, is_fresh=True, workers=16),
     "deaf": start_deaf,

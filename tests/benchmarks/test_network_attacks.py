@@ -14,6 +14,7 @@ from benchmarks.attacks.frames import (
     TEXT,
     make_control,
     make_frame,
+    make_large,
     make_malformed,
     make_tiresome,
 )
@@ -30,7 +31,10 @@ from benchmarks.network_attacks import (
     run,
 )
 from consensus.identity import KeyPair
+from consensus.messages import StatementMessage, decode_message
+from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import create_local_keys
+from swarm.edge.transport import unpack_messages
 
 KEYS = create_local_keys(peers=4, seed=b"5" * 32)
 SECONDS = 3.0
@@ -67,6 +71,17 @@ def test_a_batch_holds_the_frames_it_counts(make: BatchMaker) -> None:
     server = Connection(ConnectionType.SERVER)
     server.receive_data(batch.data)
     assert len(list(server.events())) == batch.frames == BATCH_FRAMES
+
+
+def test_a_large_frame_is_one_that_honest_peers_may_send() -> None:
+    batch = make_large(KEYS.network, KeyPair(b"c" * 32), None)
+    server = Connection(ConnectionType.SERVER)
+    server.receive_data(batch.data)
+    (event,) = server.events()
+    assert isinstance(event, BytesMessage)
+    assert batch.frames == 1
+    messages = unpack_messages(bytes(event.data), EdgeLimits())
+    assert all(isinstance(decode_message(message), StatementMessage) for message in messages)
 
 
 def test_what_holds_and_what_does_not_is_told_apart() -> None:
