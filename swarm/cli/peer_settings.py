@@ -107,6 +107,13 @@ SETTINGS = (
         default=_compute_default("rounds_per_hour"),
     ),
     Setting(
+        name="store_mb",
+        metavar="MIB",
+        question="With how many MiB on disk does it forget its oldest rounds? 0 keeps all",
+        help="MiB of its database beyond which it forgets its oldest rounds; 0 keeps all.",
+        default=_compute_default("store_mb"),
+    ),
+    Setting(
         name="metrics",
         metavar="HOST:PORT",
         question="Where does it show metrics and health? HOST:PORT on loopback, or none",
@@ -191,6 +198,8 @@ def _apply(config: PeerConfig, setting: Setting, text: str) -> PeerConfig:
             return replace(config, threads=_read_number(setting, text))
         case "rounds_per_hour":
             return replace(config, rounds_per_hour=_read_number(setting, text))
+        case "store_mb":
+            return replace(config, store_mb=_read_number(setting, text))
         case _:
             return replace(config, metrics=text)
 
@@ -198,7 +207,8 @@ def _apply(config: PeerConfig, setting: Setting, text: str) -> PeerConfig:
 def _read_number(setting: Setting, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
         raise ConfigError(
-            f"{setting.name} is {text[:64]!r}, expected a whole number", remedy="0 is the default"
+            f"{setting.name} is {text[:64]!r}, expected a whole number",
+            remedy=f"the default is {setting.default}",
         )
     return int(text)
 

@@ -84,8 +84,9 @@ def render_status(said: "Mapping[str, Json]") -> str:
     more = f" and {len(links) - LINKS_SHOWN_MAX} more" if len(links) > LINKS_SHOWN_MAX else ""
     state = str(said["state"]) + (f": {clean_terminal(str(said['reason']))}" if said["reason"] else "")
     where = [clean_terminal(str(url)) for url in _list(said, "advertise")] or ["nobody can dial it"]
-    disk_free = said["disk_free_bytes"]
+    disk_free, store_bytes = said["disk_free_bytes"], said["store_bytes"]
     assert isinstance(disk_free, int)
+    assert isinstance(store_bytes, int)
     rows = [
         ("peer", f"{clean_terminal(str(said['label']))}  {said['key']}"),
         ("state", state),
@@ -104,7 +105,7 @@ def render_status(said: "Mapping[str, Json]") -> str:
             f"{rounds['failed']} failed, {rounds['declined']} declined",
         ),
         ("machine", f"{said['memory_mb']} MiB in use, {disk_free // MIB} MiB free on disk"),
-        ("data", clean_terminal(str(said["directory"]))),
+        ("data", f"{clean_terminal(str(said['directory']))}, {store_bytes // MIB} MiB of rounds"),
     ]
     return "\n".join(f"  {name:8} {value}" for name, value in rows)
 

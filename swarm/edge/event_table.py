@@ -353,6 +353,13 @@ _EDGE: Final = (
         ),
     ),
     EventKind(
+        name="rounds_forgotten",
+        when="the database was larger than allowed; what it held of the rounds that ended first is gone",
+        has_round=False,
+        whose=Whose.WRITER,
+        fields=(_count("rounds", "how many"), _count("used_bytes", "of the database", Unit.BYTES)),
+    ),
+    EventKind(
         name="receipt_unreadable",
         when="the database could not be read for a receipt",
         has_round=True,

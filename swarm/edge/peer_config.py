@@ -17,6 +17,8 @@ ADVERTISED_MAX: Final = 4
 MEMORY_MB_MIN: Final = 256
 THREADS_MAX: Final = 1_024
 ROUNDS_PER_HOUR_MAX: Final = 100_000
+STORE_MB_MIN: Final = 16
+STORE_MB_MAX: Final = 3_584  # the database refuses to grow beyond 4 GiB (`swarm.edge.store`)
 LOOPBACK_ANY_PORT: Final = "127.0.0.1:0"
 
 
@@ -34,6 +36,8 @@ class PeerConfig:
         memory_mb: Resident memory beyond which it takes no more rounds, MiB; 0 for no limit.
         threads: Threads that its model computes with; 0 leaves it to the model.
         rounds_per_hour: Rounds that it takes part in within an hour; 0 for no limit.
+        store_mb: Size of its database beyond which the rounds that ended first are forgotten, MiB; 0 for
+            no limit.
         metrics: HOST:PORT of its metrics and health, loopback only; empty for none.
 
     Raises:
@@ -48,6 +52,7 @@ class PeerConfig:
     memory_mb: int = 0
     threads: int = 0
     rounds_per_hour: int = 0
+    store_mb: int = 2_048
     metrics: str = LOOPBACK_ANY_PORT
 
     def __post_init__(self) -> None:
@@ -71,6 +76,8 @@ class PeerConfig:
             raise _refuse("threads", self.threads, f"0 to {THREADS_MAX}")
         if not 0 <= self.rounds_per_hour <= ROUNDS_PER_HOUR_MAX:
             raise _refuse("rounds_per_hour", self.rounds_per_hour, f"0 to {ROUNDS_PER_HOUR_MAX}")
+        if self.store_mb != 0 and not STORE_MB_MIN <= self.store_mb <= STORE_MB_MAX:
+            raise _refuse("store_mb", self.store_mb, f"0 to keep all, or {STORE_MB_MIN} to {STORE_MB_MAX}")
 
     @property
     def is_outbound_only(self) -> bool:
@@ -157,7 +164,7 @@ def _read_value(name: str, value: object, path: Path) -> object:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
         expected = "a list of URLs"
-    elif name in ("memory_mb", "threads", "rounds_per_hour"):
+    elif name in ("memory_mb", "threads", "rounds_per_hour", "store_mb"):
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         expected = "a whole number"

@@ -13,7 +13,7 @@ The file is locked for this process: two nodes with one key are the straight way
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -26,6 +26,7 @@ from swarm.core.records import QUESTION_KEY, Record, Table
 from swarm.edge.paths import DATA_DIR_VARIABLE, create_private_file
 from swarm.edge.sign_mark import Opened, SignMark, get_mark_path, is_opening
 from swarm.edge.store_recovery import Rollback, compose_progress, prepare_mark, reconcile
+from swarm.edge.store_retention import forget_rounds, measure_used
 from swarm.edge.store_schema import (
     check_integrity,
     check_schema,
@@ -174,6 +175,37 @@ class SqliteStore:
         return tuple(
             row[0] for row in await self._select("SELECT round_id FROM receipt ORDER BY finished_order")
         )
+
+    async def measure_used(self) -> int:
+        """Return how many bytes of the file hold anything; the rest is written to next.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        return await self._tend(measure_used)
+
+    async def forget_rounds(self, *, rounds: int, keep: int) -> int:
+        """Forget the rounds that ended first, as `swarm.edge.store_retention` says.
+
+        Args:
+            rounds: How many to forget that have a receipt, at most.
+            keep: How many of these stay in any case, the latest.
+
+        Returns:
+            How many were forgotten, with a receipt or without; 0 where no more may be.
+
+        Raises:
+            StoreError: The disk refuses; what was forgotten before stays forgotten.
+        """
+        return await self._tend(partial(forget_rounds, rounds=rounds, keep=keep))
+
+    async def _tend(self, body: Callable[[aiosqlite.Connection], Awaitable[int]]) -> int:
+        async with self._lock:
+            self._check_open()
+            try:
+                return await _run_shielded(lambda: body(self._connection))
+            except DATABASE_ERRORS as exc:
+                raise translate_error(self._path, exc) from exc
 
     async def aclose(self) -> None:
         """Let go of the file, also when the calling task is cancelled; closing twice is allowed."""

@@ -46,6 +46,7 @@ class PeerCollector(Collector):
                 "At least so far its clock is behind a member's",
                 vitals.get_clock_behind_s(),
             ),
+            ("peerage_peer_store_bytes", "What its database holds", vitals.store_bytes),
             ("peerage_peer_disk_free_bytes", "Free where its data lie", get_disk_free(vitals.directory)),
         )
         for name, about, value in gauges:

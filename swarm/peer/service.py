@@ -43,6 +43,7 @@ from swarm.peer.caps import Caps
 from swarm.peer.control import Order, serve_control
 from swarm.peer.metrics import make_health_app
 from swarm.peer.tally import Tally
+from swarm.peer.upkeep import tend_store
 from swarm.peer.vitals import Vitals, get_memory_mb
 
 CHECK_S: Final = 1.0  # how often limits are looked at
@@ -164,13 +165,13 @@ async def open_peer(
         nursery = await stack.enter_async_context(trio.open_nursery())
         await nursery.start(host.run)
         nursery.start_soon(_follow, log, service)
+        nursery.start_soon(tend_store, store, vitals, log, signer.key)
         await _start(nursery, service, note)
         try:
             yield service
             await _wind_down(service, links)
         finally:
-            mesh = links.mesh
-            sent = {"sent_messages": mesh.sent_messages, "sent_bytes": mesh.sent_bytes}
+            sent = {"sent_messages": links.mesh.sent_messages, "sent_bytes": links.mesh.sent_bytes}
             log.append("node_stopped", peer=signer.key, fields=sent)
             nursery.cancel_scope.cancel()
 

@@ -48,6 +48,7 @@ class Vitals:
         pause_reason: Why it takes no further rounds; empty while it does.
         is_stopping: Whether it is going down.
         is_up: Whether it takes links.
+        store_bytes: What its database held when that was looked at last.
     """
 
     config: PeerConfig
@@ -65,6 +66,7 @@ class Vitals:
     pause_reason: str = ""
     is_stopping: bool = False
     is_up: bool = False
+    store_bytes: int = 0
 
     def get_state(self) -> PeerState:
         """Return where it stands; the gravest word where several fit."""
@@ -110,6 +112,7 @@ class Vitals:
             "clock_behind_s": round(self.get_clock_behind_s(), 3),
             "started_ms": self.started_ms,
             "memory_mb": round(get_memory_mb(), 1),
+            "store_bytes": self.store_bytes,
             "disk_free_bytes": get_disk_free(self.directory),
             "pid": os.getpid(),
             "directory": str(self.directory),

@@ -27,6 +27,7 @@ FLAGS = {
     "memory_mb": "2048",
     "threads": "2",
     "rounds_per_hour": "30",
+    "store_mb": "512",
     "metrics": "none",
 }
 CONFIG = PeerConfig(
@@ -38,6 +39,7 @@ CONFIG = PeerConfig(
     memory_mb=2_048,
     threads=2,
     rounds_per_hour=30,
+    store_mb=512,
     metrics="",
 )
 
@@ -107,7 +109,7 @@ def test_the_usual_directory_is_below_the_data_directory(tmp_path: Path, passwor
 def test_the_wizard_asks_for_what_no_flag_says(tmp_path: Path) -> None:
     with open_wizard(tmp_path / "peer", "--model", FLAGS["model"]) as terminal:
         answer(terminal, "alice", "jury", "letters", "nowhere", "0.0.0.0:4242", FLAGS["advertise"])
-        answer(terminal, "3", "many", "2048", "2", "30", "none")
+        answer(terminal, "3", "many", "2048", "2", "30", "512", "none")
         type_password(terminal)
         assert terminal.finish() == 0
     assert read_peer_config(tmp_path / "peer") == CONFIG

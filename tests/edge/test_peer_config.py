@@ -80,6 +80,8 @@ def test_characters_that_toml_escapes_survive(tmp_path: Path) -> None:
         ({"memory_mb": 5}, "at least 256"),
         ({"threads": -1}, "0 to 1024"),
         ({"rounds_per_hour": 10**6}, "0 to 100000"),
+        ({"store_mb": 15}, "0 to keep all, or 16 to 3584"),
+        ({"store_mb": 4096}, "0 to keep all, or 16 to 3584"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(changes: dict[str, object], word: str) -> None:
