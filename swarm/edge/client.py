@@ -129,17 +129,8 @@ class AskerClient:
 
     @property
     def linked(self) -> int:
-        """How many members there is a link to."""
+        """How many members can be spoken to, directly or through others."""
         return len(self._mesh.linked())
-
-    def count_present(self) -> int:
-        """Return how many members there is a link to, or some neighbour says to have one with.
-
-        An asker has no links with members that only dial out, and their answers count all the same. What a
-        neighbour says is not checked.
-        """
-        linked = self._mesh.linked()
-        return sum(key in linked or bool(self._mesh.find_holders(key)) for key in self._network.keys)
 
     async def ask(
         self, question: SignedQuestion, *, deadline_s: float, backing: Backing | None = None
@@ -210,8 +201,13 @@ class AskerClient:
         if backing is not None:
             self._bases.append(backing.standing.standing.round)
         for key in self._mesh.linked():
-            self._mesh.send(key, ask)
+            self._tell(key, asking)
         return asking
+
+    def _tell(self, key: PeerKey, asking: _Asking) -> None:
+        """Put the question to a member, if it has a seat: the others have nothing to do with it."""
+        if asking.committee.get_seat(key) is not None:
+            self._mesh.send(key, asking.ask)
 
     async def _take_events(self) -> None:
         """Take what the links bring, for all who wait: one of them reads, the others sleep until it has."""
@@ -231,7 +227,7 @@ class AskerClient:
             case LinkUp(key):
                 # A member that was away gets the questions too; asking twice is harmless.
                 for asking in self._askings.values():
-                    self._mesh.send(key, asking.ask)
+                    self._tell(key, asking)
                 self._on_progress(Progress(ProgressKind.LINKED, key))
             case LinkDown(key, reason):
                 for asking in self._askings.values():

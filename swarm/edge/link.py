@@ -37,9 +37,10 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """A link to `key` is open: messages may be sent."""
+    """A link to `key` is open, or another member relays to it: messages may be sent."""
 
     key: PeerKey
+    is_direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 One object a mesh that has an address book. It hears of links from the mesh, reads their control messages
 inside the links' readers (each is bounded, and never waited for), and speaks through the mesh. A
-neighbour is whoever has a direct link on which both ends speak control messages; only members say
-anything on it, clients listen.
+neighbour is whoever has a direct link on which both ends speak control messages; members say all of it
+there, clients listen, and send frames to members who only dial out.
 """
 
 from dataclasses import dataclass
@@ -105,9 +105,10 @@ class Overlay:
         self._reroute_due = trio.Event()
         self._presence_due = trio.Event()
         self._gossip = Gossip(book=book, limits=limits, hand_over=host.hand_over, anchors=anchors)
-        self._source = RelaySource(signer=signer, network_id=network_id, limits=limits)
+        rate = limits.member_rate if signer.key in self._places else limits.asker_rate
+        self._source = RelaySource(signer=signer, network_id=network_id, rate=rate)
         self._relay = Relay(network_id=network_id, limits=limits)
-        self._sink = RelaySink(network_id=network_id, limits=limits)
+        self._sink = RelaySink(network_id=network_id, members=self._places, limits=limits)
 
     async def run(self) -> None:
         """Take part until cancelled."""
@@ -152,6 +153,8 @@ class Overlay:
         if neighbour is not None and neighbour.link is link:
             del self._neighbours[link.key]
             self._gossip.on_link_down(link)
+            if not neighbour.is_member:
+                self._relay.forget(link.key)
             self._shake(link.key, self._routes.get_bits(link.key))
             self._mark(self._routes.drop_neighbour(link.key))
         self.reconsider(link.key)
@@ -171,9 +174,9 @@ class Overlay:
         neighbour = self._neighbours.get(link.key)
         if neighbour is None or neighbour.link is not link:
             return  # the link has ended meanwhile
-        if not neighbour.is_member:
-            raise PeerError("got a control message of a client, which has none to send")
         message = decode_control(data)
+        if not (neighbour.is_member or isinstance(message, RelayedMessage)):
+            raise PeerError("got a control message of a client, which has none to send but relayed frames")
         match message:
             case RecordsMessage():
                 try:
@@ -250,18 +253,14 @@ class Overlay:
         if key == self._own or self._host.get_link(key) is not None:
             self._reached.pop(key, None)  # the mesh tells of direct links
             return
-        is_reached = (
-            self._own in self._places
-            and not self._host.is_refused(key)
-            and bool(self._routes.find_holders(key))
-        )
+        is_reached = not self._host.is_refused(key) and bool(self._routes.find_holders(key))
         if was_reached and (is_shaken or not is_reached):
             del self._reached[key]
             reason = REFUSED if self._host.is_refused(key) else RELAY_LOST if is_reached else NO_RELAY
             put(LinkDown(key, reason))
         if is_reached and key not in self._reached:
             self._reached[key] = True
-            put(LinkUp(key))
+            put(LinkUp(key, is_direct=False))
 
     async def _reconsider(self) -> None:
         while True:
@@ -292,7 +291,7 @@ class Overlay:
         """Send through a neighbour.
 
         Args:
-            dst: A member without a direct link.
+            dst: A member without a direct link, or an asker that was heard through a neighbour.
             payload: A protocol message.
 
         Returns:
@@ -305,7 +304,7 @@ class Overlay:
             raise LimitExceeded(
                 f"message of {len(payload)} bytes, expected at most {self.payload_bytes_max} through a relay"
             )
-        relay = self.get_relay(dst)
+        relay = self.get_relay(dst) if dst in self._places else self._sink.get_way(dst)
         link = None if relay is None else self._host.get_link(relay)
         if relay is None or link is None or not link.has_room(self._limits.relay_queue_share):
             return False
@@ -316,18 +315,19 @@ class Overlay:
         return self._host.hand_over(link, encode_control(message))
 
     def _on_relayed(self, link: Link, parcel: Parcel) -> None:
-        if parcel.src not in self._places or parcel.dst not in self._places:
-            raise PeerError("relayed frame: got one from or for somebody who is no member")
-        if parcel.dst == self._own and parcel.src != link.key:
+        if parcel.src not in self._places and parcel.dst not in self._places:
+            raise PeerError("relayed frame: got one that neither comes from a member nor goes to one")
+        if parcel.dst == self._own and parcel.src != link.key and link.key in self._places:
             self._take(link, parcel)
-        elif parcel.src == link.key and parcel.dst != self._own:
+        elif parcel.src == link.key and parcel.dst != self._own and self._own in self._places:
             self._pass_on(parcel)
         else:
             raise PeerError("relayed frame: got one that is not on the only hop it may take")
 
     def _pass_on(self, parcel: Parcel) -> None:
         """Relay a frame of a neighbour, if its receiver is a neighbour too and takes what it is sent."""
-        if not self._relay.check(parcel, now_ms=self._book.get_time_ms(), now=trio.current_time()):
+        is_asker, now = parcel.src not in self._places, trio.current_time()
+        if not self._relay.check(parcel, is_asker=is_asker, now_ms=self._book.get_time_ms(), now=now):
             return
         neighbour = self._neighbours.get(parcel.dst)
         if neighbour is None or not neighbour.link.has_room(self._limits.relay_queue_share):
@@ -339,7 +339,7 @@ class Overlay:
         if self._host.is_refused(parcel.src):
             return
         now = trio.current_time()
-        if not self._sink.check(parcel, link.key, now_ms=self._book.get_time_ms()):
+        if not self._sink.check(parcel, link.key, now_ms=self._book.get_time_ms(), now=now):
             return
         if not self._sink.has_allowance(parcel, now):
             self._host.penalise(parcel.src, "it sends more through relays than it may")

@@ -7,6 +7,30 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRate:
+    """What may be sent through relays.
+
+    Args:
+        bytes_per_s: Bytes a second.
+        bytes_burst: Bytes at once.
+        frames_per_s: The same in frames a second.
+        frames_burst: Frames at once.
+    """
+
+    bytes_per_s: float
+    bytes_burst: int
+    frames_per_s: float
+    frames_burst: int
+
+
+ASKER_RATE = RelayRate(bytes_per_s=524_288.0, bytes_burst=2_097_152, frames_per_s=40.0, frames_burst=400)
+# A quarter of what a link to a member takes, so that askers never crowd out what members say on it.
+ASKERS_RATE = RelayRate(
+    bytes_per_s=2_097_152.0, bytes_burst=8_388_608, frames_per_s=500.0, frames_burst=2_000
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverlayLimits:
     """Bounds of address records, presence and relaying.
 
@@ -29,6 +53,11 @@ class OverlayLimits:
         relay_total_bytes_per_s: What a relay passes on in all, bytes a second; more is dropped, nobody's
             fault.
         relay_total_bytes_burst: Bytes at once.
+        asker_rate: What a relay passes on of one asker, and a member takes of one through relays.
+        askers_rate: What a relay passes on of all askers together; more is dropped, nobody's fault.
+        askers_max: Askers that a member remembers to have been reached by through relays, with the way to
+            each; whoever was heard longest ago goes first.
+        asker_seen_max: Frames of one asker that are remembered; older ones are refused.
         relay_queue_share: A relayed frame is dropped where the queue to its receiver is fuller than this
             share: a link's own messages go first.
         fresh_s: Oldest relayed frame that is taken, seconds.
@@ -58,6 +87,10 @@ class OverlayLimits:
     relay_frames_burst: int = 8_192
     relay_total_bytes_per_s: float = 16_777_216.0
     relay_total_bytes_burst: int = 67_108_864
+    asker_rate: RelayRate = ASKER_RATE
+    askers_rate: RelayRate = ASKERS_RATE
+    askers_max: int = 1_024
+    asker_seen_max: int = 64
     relay_queue_share: float = 0.5
     fresh_s: float = 600.0
     ahead_s: float = 600.0
@@ -66,3 +99,13 @@ class OverlayLimits:
     bootstrap_links: int = 3
     reverse_dial_s: float = 5.0
     dialed_max: int = 64
+
+    @property
+    def member_rate(self) -> RelayRate:
+        """What a relay passes on of one member."""
+        return RelayRate(
+            bytes_per_s=self.relay_bytes_per_s,
+            bytes_burst=self.relay_bytes_burst,
+            frames_per_s=self.relay_frames_per_s,
+            frames_burst=self.relay_frames_burst,
+        )

@@ -1,8 +1,8 @@
-"""Frames that one member sends another through a third: signed by their source, so the relay is not trusted.
+"""Frames that go through a third: from member to member, from an asker to a member, and back to it.
 
-A relay can drop a frame or hold it back; it cannot change one, make one up, or have one taken twice. Each
-of the three has its own class here: `RelaySource`, `Relay`, `RelaySink`. They are told the time, open
-nothing and send nothing.
+They are signed by their source, so the relay, a member, is not trusted. It can drop a frame or hold it back;
+it cannot change one, make one up, or have one taken twice. Each of the three has a class here: `RelaySource`,
+`Relay`, `RelaySink`. They are told the time, open nothing and send nothing.
 
 Whose fault it is. A relay checks a frame before it passes it on, so what breaks a rule that a relay
 checks is the fault of whoever delivered it: bytes that are no frame, strangers, a second hop, a signature
@@ -13,6 +13,8 @@ nobody's fault: clocks differ.
 """
 
 import heapq
+from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +24,7 @@ from consensus.hashing import sha256
 from consensus.identity import KEY_BYTES, NetworkId, PeerKey, Signer, Verifier
 from swarm.edge.control import RelayedMessage
 from swarm.edge.limits import Allowance
-from swarm.edge.overlay_limits import OverlayLimits
+from swarm.edge.overlay_limits import OverlayLimits, RelayRate
 
 KIND_RELAYED: Final = 253  # signing kind of a relayed frame
 HEADER_BYTES_MAX: Final = 128
@@ -95,19 +97,21 @@ class _Account:
 
     __slots__ = ("_bytes", "_frames")
 
-    def __init__(self, limits: OverlayLimits, share: float, now: float) -> None:
-        self._bytes = Allowance(
-            per_s=limits.relay_bytes_per_s * share, burst=limits.relay_bytes_burst * share, now=now
-        )
-        self._frames = Allowance(
-            per_s=limits.relay_frames_per_s * share, burst=limits.relay_frames_burst * share, now=now
-        )
+    def __init__(self, rate: RelayRate, now: float, *, share: float = 1.0) -> None:
+        self._bytes = Allowance(per_s=rate.bytes_per_s * share, burst=rate.bytes_burst * share, now=now)
+        self._frames = Allowance(per_s=rate.frames_per_s * share, burst=rate.frames_burst * share, now=now)
 
-    def take(self, size: int, now: float) -> bool:
-        if not (self._bytes.has(size, now) and self._frames.has(1, now)):
-            return False
+    def has(self, size: int, now: float) -> bool:
+        return self._bytes.has(size, now) and self._frames.has(1, now)
+
+    def pay(self, size: int) -> None:
         self._bytes.pay(size)
         self._frames.pay(1)
+
+    def take(self, size: int, now: float) -> bool:
+        if not self.has(size, now):
+            return False
+        self.pay(size)
         return True
 
 
@@ -117,18 +121,18 @@ class RelaySource:
     Args:
         signer: This node.
         network_id: The network, 32 bytes.
-        limits: Half of what a relay allows is kept to.
+        rate: What a relay allows it, of which half is kept to.
     """
 
-    def __init__(self, *, signer: Signer, network_id: NetworkId, limits: OverlayLimits) -> None:
+    def __init__(self, *, signer: Signer, network_id: NetworkId, rate: RelayRate) -> None:
         self._signer = signer
         self._network_id = network_id
-        self._limits = limits
+        self._rate = rate
         self._seq = 0
         self._accounts: dict[PeerKey, _Account] = {}
 
     def seal(self, dst: PeerKey, payload: bytes, *, now_ms: int) -> RelayedMessage:
-        """Return a signed frame for a member.
+        """Return a signed frame.
 
         Args:
             dst: Whom it is for.
@@ -143,7 +147,7 @@ class RelaySource:
         """Take a frame's bytes from what one relay may be given; False where it would be too much."""
         account = self._accounts.get(relay)
         if account is None:
-            account = self._accounts[relay] = _Account(self._limits, SENDER_SHARE, now)
+            account = self._accounts[relay] = _Account(self._rate, now, share=SENDER_SHARE)
         return account.take(size, now)
 
 
@@ -164,12 +168,19 @@ class Relay:
         self._total = Allowance(
             per_s=limits.relay_total_bytes_per_s, burst=limits.relay_total_bytes_burst, now=0.0
         )
+        self._askers = _Account(limits.askers_rate, 0.0)
 
-    def check(self, parcel: Parcel, *, now_ms: int, now: float) -> bool:
+    def forget(self, key: PeerKey) -> None:
+        """Drop what is remembered of a source whose link has ended: of askers, new ones come for ever."""
+        self._accounts.pop(key, None)
+        self._last.pop(key, None)
+
+    def check(self, parcel: Parcel, *, is_asker: bool, now_ms: int, now: float) -> bool:
         """Say whether a frame that came from its source is passed on, provided that its receiver is linked.
 
         Args:
-            parcel: From the link of its source, a member.
+            parcel: From the link of its source.
+            is_asker: Whether that is no member.
             now_ms: Wall clock, milliseconds since 1970.
             now: Steady clock, seconds.
 
@@ -183,10 +194,12 @@ class Relay:
         size = len(parcel.message.frame)
         account = self._accounts.get(parcel.src)
         if account is None:
-            account = self._accounts[parcel.src] = _Account(self._limits, 1.0, now)
+            rate = self._limits.asker_rate if is_asker else self._limits.member_rate
+            account = self._accounts[parcel.src] = _Account(rate, now)
         if not account.take(size, now):
             raise PeerError("relayed frame: its source sends more than a relay passes on")
-        if not is_fresh(parcel, now_ms, self._limits) or not self._total.has(size, now):
+        has_room = self._total.has(size, now) and (not is_asker or self._askers.has(size, now))
+        if not is_fresh(parcel, now_ms, self._limits) or not has_room:
             return False
         # A link keeps order, so a source's numbers rise; they start anew only after its frames went stale.
         last_seq, last_ms = self._last.get(parcel.src, (-1, 0))
@@ -198,15 +211,22 @@ class Relay:
         verify_source(parcel, network_id=self._network_id, verifier=self._verifier)
         self._last[parcel.src] = (parcel.seq, now_ms)
         self._total.pay(size)
+        if is_asker:
+            self._askers.pay(size)
         return True
 
 
-class _Seen:
-    """Which frames of one source came, through which relay; those below `floor` are not remembered."""
+class _Heard:
+    """Which frames of one source came, through which relay, and what it may still send.
 
-    __slots__ = ("by_seq", "floor", "heard_ms", "rising")
+    Frames below `floor` are not remembered, and `frames_max` are.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("account", "by_seq", "floor", "frames_max", "heard_ms", "rising")
+
+    def __init__(self, account: _Account, frames_max: int) -> None:
+        self.account = account
+        self.frames_max = frames_max
         self.by_seq: dict[int, PeerKey] = {}
         self.rising: list[int] = []  # a heap of the same numbers
         self.floor = -1
@@ -218,23 +238,27 @@ class RelaySink:
 
     Args:
         network_id: The network, 32 bytes.
+        members: Whose frames are remembered in any case; askers make room for one another.
         limits: How old a frame may be, and how many are remembered.
     """
 
-    def __init__(self, *, network_id: NetworkId, limits: OverlayLimits) -> None:
+    def __init__(self, *, network_id: NetworkId, members: Container[PeerKey], limits: OverlayLimits) -> None:
         self._network_id = network_id
+        self._members = members
         self._limits = limits
         self._verifier = Verifier(good_max=1)
-        self._seen: dict[PeerKey, _Seen] = {}
-        self._accounts: dict[PeerKey, _Account] = {}
+        self._heard: dict[PeerKey, _Heard] = {}
+        self._askers: OrderedDict[PeerKey, _Heard] = OrderedDict()
+        self._ways: dict[PeerKey, PeerKey] = {}
 
-    def check(self, parcel: Parcel, relay: PeerKey, *, now_ms: int) -> bool:
-        """Say whether a frame is taken. Its source is a member and not banned.
+    def check(self, parcel: Parcel, relay: PeerKey, *, now_ms: int, now: float) -> bool:
+        """Say whether a frame is taken. Its source is not banned.
 
         Args:
             parcel: A frame for this node.
             relay: Whose link it came on.
             now_ms: Wall clock, milliseconds since 1970.
+            now: Steady clock, seconds.
 
         Returns:
             False where it is dropped and nobody is at fault.
@@ -244,35 +268,57 @@ class RelaySink:
         """
         if not is_fresh(parcel, now_ms, self._limits):
             return False
-        seen = self._get_seen(parcel.src, now_ms)
-        if parcel.seq in seen.by_seq:
-            if seen.by_seq[parcel.seq] == relay:
+        known = self._find(parcel.src)
+        if known is not None and now_ms - known.heard_ms > self._stale_ms:
+            known = None  # all that is remembered of it would be stale
+        if known is not None and parcel.seq in known.by_seq:
+            if known.by_seq[parcel.seq] == relay:
                 raise PeerError("relayed frame: a relay brought it twice")
             return False
-        if parcel.seq <= seen.floor:
+        if known is not None and parcel.seq <= known.floor:
             return False
         verify_source(parcel, network_id=self._network_id, verifier=self._verifier)
-        self._remember(seen, parcel.seq, relay, now_ms)
+        self._remember(known or self._add(parcel.src, now), parcel, relay, now_ms)
         return True
 
     def has_allowance(self, parcel: Parcel, now: float) -> bool:
-        """Take a frame from what its source may send this node; False where it would be too much."""
-        account = self._accounts.get(parcel.src)
-        if account is None:
-            account = self._accounts[parcel.src] = _Account(self._limits, 1.0, now)
-        return account.take(len(parcel.message.frame), now)
+        """Take a frame that was checked from what its source may send; False where it would be too much."""
+        heard = self._find(parcel.src)
+        assert heard is not None, "it has just been checked"
+        return heard.account.take(len(parcel.message.frame), now)
 
-    def _get_seen(self, src: PeerKey, now_ms: int) -> _Seen:
-        """Return what is remembered of a source; once all of it would be stale anyway, nothing is."""
-        seen = self._seen.get(src)
-        if seen is None or now_ms - seen.heard_ms > (self._limits.fresh_s + self._limits.ahead_s) * 1_000:
-            seen = self._seen[src] = _Seen()
-        return seen
+    def get_way(self, asker: PeerKey) -> PeerKey | None:
+        """Return the relay through which an asker was heard last; None where it was not, or long ago."""
+        return self._ways.get(asker)
 
-    def _remember(self, seen: _Seen, seq: int, relay: PeerKey, now_ms: int) -> None:
-        seen.heard_ms = max(seen.heard_ms, now_ms)
-        seen.by_seq[seq] = relay
-        heapq.heappush(seen.rising, seq)
-        if len(seen.by_seq) > self._limits.seen_max:
-            seen.floor = heapq.heappop(seen.rising)
-            del seen.by_seq[seen.floor]
+    @property
+    def _stale_ms(self) -> float:
+        return (self._limits.fresh_s + self._limits.ahead_s) * 1_000
+
+    def _find(self, src: PeerKey) -> _Heard | None:
+        return self._heard.get(src) if src in self._members else self._askers.get(src)
+
+    def _add(self, src: PeerKey, now: float) -> _Heard:
+        """Begin to remember a source; the allowance of one that is known goes on."""
+        limits, known = self._limits, self._find(src)
+        if src in self._members:
+            account = _Account(limits.member_rate, now) if known is None else known.account
+            heard = self._heard[src] = _Heard(account, limits.seen_max)
+            return heard
+        account = _Account(limits.asker_rate, now) if known is None else known.account
+        heard = self._askers[src] = _Heard(account, limits.asker_seen_max)
+        if len(self._askers) > limits.askers_max:
+            oldest, _ = self._askers.popitem(last=False)
+            self._ways.pop(oldest, None)
+        return heard
+
+    def _remember(self, heard: _Heard, parcel: Parcel, relay: PeerKey, now_ms: int) -> None:
+        if parcel.src not in self._members:
+            self._askers.move_to_end(parcel.src)
+            self._ways[parcel.src] = relay
+        heard.heard_ms = max(heard.heard_ms, now_ms)
+        heard.by_seq[parcel.seq] = relay
+        heapq.heappush(heard.rising, parcel.seq)
+        if len(heard.by_seq) > heard.frames_max:
+            heard.floor = heapq.heappop(heard.rising)
+            del heard.by_seq[heard.floor]

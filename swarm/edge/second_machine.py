@@ -153,7 +153,7 @@ async def _watch(mesh: Mesh, book: AddressBook, key: PeerKey, patience: Patience
 def _look(mesh: Mesh, book: AddressBook, key: PeerKey) -> _Sight:
     while len(mesh.inbox):
         event = mesh.inbox.receive_nowait()
-        if isinstance(event, LinkUp) and event.key == key:
+        if isinstance(event, LinkUp) and event.key == key and event.is_direct:
             return _Sight("it answers at an address of this peer", is_certain=True)
     record = book.get(key)
     if record is not None and record.issued_ms > book.started_ms:

@@ -1,7 +1,7 @@
-"""Whether a question would find enough peers now, from links and from what peers say of theirs.
+"""Whether a question would find enough peers now, from who can be spoken to, directly or through others.
 
-Peers pass questions on to each other, so the gateway's own links are not all that counts; and who is there
-may be busy. So this says when to send questions elsewhere; it never stops one.
+Who is there may be busy, and what peers say of their links is not checked. So this says when to send
+questions elsewhere; it never stops one.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Presence:
 
     Args:
         members: Of the network.
-        present: Those of them that are linked, or said to be by one that is.
+        present: Those of them that can be spoken to.
         seats: Of a committee, which is drawn from all members.
     """
 
@@ -50,4 +50,4 @@ class Presence:
 def get_presence(asker: SwarmAsker) -> Presence:
     """Return how many peers of a swarm are there."""
     members = len(asker.swarm.network.keys)
-    return Presence(members=members, present=asker.client.count_present(), seats=asker.options.peers)
+    return Presence(members=members, present=asker.client.linked, seats=asker.options.peers)

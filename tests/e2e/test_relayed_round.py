@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
+from consensus.committee import draw_committee
 from consensus.decision import DecisionEngine, Status
 from consensus.identity import KeyPair, PeerKey, Verifier
-from consensus.question import sign_question
+from consensus.question import Question, sign_question
 from models.scripted import ScriptedModel
 from swarm.core.node import NodeConfig
 from swarm.edge.address_book import AddressBook
@@ -32,13 +34,15 @@ from tests.e2e.sockets import PATIENT, SEED, SlowScripted
 
 LIMITS = EdgeLimits()
 HIDDEN = (1, 3)  # places of the peers that only dial out
+SEATS = 4
 
 
 @dataclass(slots=True)
 class HalfHidden:
-    """A network of four, two of them hidden."""
+    """A network, some of whose members are hidden."""
 
     keys: LocalKeys
+    hidden: tuple[int, ...]
     log_path: Path
     nursery: trio.Nursery
     meshes: list[Mesh] = field(default_factory=list)
@@ -66,7 +70,7 @@ class HalfHidden:
 
     async def start_peer(self, place: int, log: EventLog, verifier: Verifier, engine: DecisionEngine) -> None:
         pair = self.keys.peers[place]
-        if place in HIDDEN:
+        if place in self.hidden:
             mesh = self.make_mesh(pair)
         else:
             listener = await open_listener(LOOPBACK, 0, limits=LIMITS)
@@ -86,29 +90,32 @@ class HalfHidden:
 
 
 @asynccontextmanager
-async def open_half_hidden(directory: Path) -> AsyncIterator[HalfHidden]:
-    keys = create_local_keys(peers=4, seed=SEED)
+async def open_half_hidden(
+    directory: Path, *, peers: int = SEATS, hidden: tuple[int, ...] = HIDDEN
+) -> AsyncIterator[HalfHidden]:
+    keys = create_local_keys(peers=peers, seed=SEED)
     path = directory / "events.jsonl"
     verifier, engine = Verifier(), DecisionEngine()
     with EventLog(path, get_time_ms=lambda: 0) as log:
         async with trio.open_nursery() as nursery:
-            run = HalfHidden(keys, path, nursery)
-            for place in range(4):
+            run = HalfHidden(keys, hidden, path, nursery)
+            for place in range(peers):
                 await run.start_peer(place, log, verifier, engine)
-            while not all(len(mesh.linked()) == 3 for mesh in run.meshes):
+            while not all(len(mesh.linked()) == peers - 1 for mesh in run.meshes):
                 await trio.sleep(0.01)
             yield run
             nursery.cancel_scope.cancel()
 
 
-async def ask(run: HalfHidden) -> Answered:
+async def ask(run: HalfHidden, question: Question | None = None) -> Answered:
     """Ask as a client that knows one address."""
     mesh = run.make_mesh(run.keys.asker)
     await run.nursery.start(mesh.run)
-    while len(mesh.linked()) < 2:
+    while mesh.count_members() < len(run.keys.peers) - len(run.hidden):
         await trio.sleep(0.01)
     client = AskerClient(network=run.keys.network, mesh=mesh, on_progress=lambda _: None)
-    signed = sign_question(make_question(run.keys), run.keys.asker, run.keys.network)
+    asked = question or make_question(run.keys)
+    signed = sign_question(asked, run.keys.asker, run.keys.network)
     answered = await client.ask(signed, deadline_s=30.0)
     assert isinstance(answered, Answered), answered
     return answered
@@ -144,5 +151,28 @@ def test_the_round_goes_on_where_one_of_two_relays_fails(tmp_path: Path) -> None
             run.meshes[2].set_cut(frozenset(run.keys.network.keys) - {run.keys.peers[2].key})
             answered = await ask(run)
         assert answered.verdict.is_trusted
+
+    run_within(60.0, main)
+
+
+@pytest.mark.slow
+def test_a_committee_of_members_that_only_dial_out_is_asked_through_those_that_do_not(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_half_hidden(tmp_path, peers=6, hidden=(1, 2, 3, 4)) as run:
+            public = [run.keys.peers[place].key for place in (0, 5)]
+            questions = (
+                msgspec.structs.replace(make_question(run.keys, counter=counter), seats=SEATS)
+                for counter in range(1_000)
+            )
+            committees = ((one, draw_committee(run.keys.network, one)) for one in questions)
+            question = next(
+                one for one, committee in committees if all(committee.get_seat(key) is None for key in public)
+            )
+            answered = await ask(run, question)
+        assert answered.verdict.is_trusted
+        assert answered.verdict.round is not None
+        assert create_report(answered.verdict.round).status is Status.FULL
+        penalised = [event for event in read_events(run.log_path) if event.event == "peer_penalised"]
+        assert penalised == []
 
     run_within(60.0, main)

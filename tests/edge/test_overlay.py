@@ -136,7 +136,7 @@ def test_a_record_moves_a_member_to_another_port() -> None:
     run_trio(body)
 
 
-def test_a_client_with_one_address_finds_all_that_can_be_dialed_and_is_told_of_the_rest() -> None:
+def test_a_client_with_one_address_finds_all_that_can_be_dialed_and_reaches_the_rest() -> None:
     async def body() -> None:
         async with open_world(4) as world:
             places = [await world.start(PAIRS[0])]
@@ -145,10 +145,16 @@ def test_a_client_with_one_address_finds_all_that_can_be_dialed_and_is_told_of_t
             hidden = await world.start(PAIRS[3], bootstrap=[places[0].url], is_public=False)
             await wait_until(lambda: is_full([*places, hidden]))
             client = await world.start(CLIENT, bootstrap=[places[0].url], is_public=False)
-            await wait_until(lambda: len(client.mesh.linked()) == 3)
+            await wait_until(lambda: client.mesh.count_members() == 3)
             await wait_until(lambda: len(client.mesh.find_holders(hidden.key)) == 3)
-            assert not client.mesh.send(hidden.key, b"x")  # nothing is relayed for clients
+            await wait_until(lambda: hidden.key in client.mesh.linked())
             assert client.book.get(CLIENT.key) is None
+            assert not hidden.mesh.send(CLIENT.key, b"unasked")  # nobody knows a way to it yet
+            for index in range(20):
+                assert client.mesh.send(hidden.key, b"question %d" % index)
+                assert await hidden.next_message() == Inbound(CLIENT.key, b"question %d" % index)
+                assert hidden.mesh.send(CLIENT.key, b"answer %d" % index)
+                assert await client.next_message() == Inbound(hidden.key, b"answer %d" % index)
             assert client.mesh.send(places[1].key, b"question")
             assert await places[1].next_message() == Inbound(CLIENT.key, b"question")
 

@@ -77,8 +77,11 @@ FAULTS: dict[str, Make] = {
     "a flood of records": lambda: [make_record(LIAR, at=index) for index in range(100)],
     "a forged frame": lambda: [make_frame(VICTIM, SOURCE, signer=LIAR, seq=seq) for seq in range(4)],
     "a frame brought twice": lambda: [make_frame(VICTIM, SOURCE)] * 5,
-    "a frame of a stranger": lambda: [make_frame(VICTIM, STRANGER)] * 4,
-    "a frame for a stranger": lambda: [make_frame(STRANGER, LIAR, seq=seq) for seq in range(4)],
+    "a frame of a stranger brought twice": lambda: [make_frame(VICTIM, STRANGER)] * 5,
+    "a frame from a stranger to another": lambda: [make_frame(CLIENT, STRANGER)] * 4,
+    "a forged frame of a stranger": lambda: [
+        make_frame(VICTIM, STRANGER, signer=LIAR, seq=seq) for seq in range(4)
+    ],
     "a frame for itself": lambda: [make_frame(LIAR, SOURCE)] * 4,
     "a frame for a third on a second hop": lambda: [make_frame(BYSTANDER, SOURCE)] * 4,
     "a frame of its own that needs no relay": lambda: [make_frame(VICTIM, LIAR)] * 4,
@@ -104,8 +107,80 @@ def test_a_neighbour_that_breaks_a_rule_is_banned_and_nobody_else(fault: str) ->
                 for other in (VICTIM, BYSTANDER, SOURCE):
                     assert not place.mesh.is_banned(other.key)
             taken = [event for event in victim.drain() if isinstance(event, Inbound)]
-            assert len(taken) == (fault == "a frame brought twice")
+            assert len(taken) == fault.endswith("brought twice")
             await carrier.aclose()
+
+    run_trio(body)
+
+
+CLIENTS_FAULTS: dict[str, Make] = {
+    "presence": lambda: [PresenceMessage(b"\x01")] * 4,
+    "a record": lambda: [make_record(LIAR)] * 4,
+    "a frame of a member": lambda: [make_frame(BYSTANDER, SOURCE)] * 4,
+    "a frame of a member for whom it came to": lambda: [make_frame(VICTIM, SOURCE)] * 4,
+    "a frame for a stranger": lambda: [make_frame(STRANGER, CLIENT, seq=seq) for seq in range(4)],
+    "a frame that needs no relay": lambda: [make_frame(VICTIM, CLIENT, seq=seq) for seq in range(4)],
+    "a badly signed frame": lambda: [
+        make_frame(BYSTANDER, CLIENT, signer=SOURCE, seq=seq) for seq in range(4)
+    ],
+    "a flood": lambda: [
+        make_frame(BYSTANDER, CLIENT, seq=seq) for seq in range(QUICK.asker_rate.frames_burst + 50)
+    ],
+}
+
+
+@pytest.mark.parametrize("fault", CLIENTS_FAULTS)
+def test_a_client_that_breaks_a_rule_is_banned_and_nobody_else(fault: str) -> None:
+    async def body() -> None:
+        async with open_world(4, limits=replace(FEW, client=FEW.member)) as world:
+            victim = await world.start(VICTIM)
+            bystander = await world.start(BYSTANDER, bootstrap=[victim.url], is_public=False)
+            await wait_until(lambda: victim.mesh.count_members() == 1)
+            carrier = await world.dial_raw(CLIENT, victim.url)
+            await wait_until(lambda: victim.mesh.get_link(CLIENT.key) is not None)
+            messages = [
+                item if isinstance(item, bytes) else encode_control(item) for item in CLIENTS_FAULTS[fault]()
+            ]
+            world.nursery.start_soon(say, carrier, *messages)
+            await wait_until(lambda: victim.mesh.is_banned(CLIENT.key))
+            assert not victim.mesh.is_banned(BYSTANDER.key)
+            assert not bystander.mesh.is_banned(VICTIM.key)
+            assert [event for event in victim.drain() if isinstance(event, Inbound)] == []
+            await carrier.aclose()
+
+    run_trio(body)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1nested"])
+def test_what_an_asker_says_through_a_relay_is_its_own_fault(payload: bytes) -> None:
+    async def body() -> None:
+        async with open_world(4, limits=FEW) as world:
+            relay = await world.start(VICTIM)
+            member = await world.start(BYSTANDER, bootstrap=[relay.url], is_public=False)
+            await wait_until(lambda: relay.mesh.count_members() == 1)
+            carrier = await world.dial_raw(CLIENT, relay.url)
+            frames = [make_frame(BYSTANDER, CLIENT, payload=payload, seq=seq) for seq in range(1, 5)]
+            await say(carrier, *map(encode_control, frames))
+            await wait_until(lambda: member.mesh.is_banned(CLIENT.key))
+            assert not member.mesh.is_banned(VICTIM.key)
+            assert not relay.mesh.is_banned(CLIENT.key)
+            await carrier.aclose()
+
+    run_trio(body)
+
+
+def test_a_client_takes_nothing_of_another_client_nor_relays() -> None:
+    async def body() -> None:
+        async with open_world(4, limits=FEW) as world:
+            member = await world.start(VICTIM)
+            client = await world.start(CLIENT, bootstrap=[member.url], is_public=False)
+            await wait_until(lambda: member.mesh.get_link(CLIENT.key) is not None)
+            link = member.mesh.get_link(CLIENT.key)
+            assert link is not None
+            for seq in range(1, 5):  # what a member passes on that should not have been
+                member.mesh.hand_over(link, encode_control(make_frame(CLIENT, STRANGER, seq=seq)))
+            await wait_until(lambda: client.mesh.is_banned(VICTIM.key))
+            assert [event for event in client.drain() if isinstance(event, Inbound)] == []
 
     run_trio(body)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consensus.encoding import encode
 from consensus.errors import PeerError
-from consensus.identity import KeyPair, NetworkId, Verifier
+from consensus.identity import KeyPair, NetworkId, PeerKey, Verifier
 from consensus.messages import CancelMessage
 from swarm.edge.control import (
     CONTROL_BYTE,
@@ -19,7 +19,7 @@ from swarm.edge.control import (
     encode_control,
     is_control,
 )
-from swarm.edge.overlay_limits import OverlayLimits
+from swarm.edge.overlay_limits import OverlayLimits, RelayRate
 from swarm.edge.presence import Routes, decode_presence, encode_presence, list_places
 from swarm.edge.relay import (
     KIND_RELAYED,
@@ -42,7 +42,7 @@ SKEW_MS = int(LIMITS.fresh_s * 1_000)
 
 
 def make_source(network: NetworkId = NETWORK) -> RelaySource:
-    return RelaySource(signer=SRC, network_id=network, limits=LIMITS)
+    return RelaySource(signer=SRC, network_id=network, rate=LIMITS.member_rate)
 
 
 def seal(payload: bytes = b"hello", *, now_ms: int = NOW_MS, source: RelaySource | None = None) -> Parcel:
@@ -55,26 +55,37 @@ def sign_raw(seq: int, *, payload: bytes = b"x", issued_ms: int = NOW_MS, kind: 
     return open_parcel(RelayedMessage(frame, SRC.sign(kind, NETWORK, frame)), bytes_max=BYTES_MAX)
 
 
-def make_sink(limits: OverlayLimits = LIMITS) -> RelaySink:
-    return RelaySink(network_id=NETWORK, limits=limits)
+class Sink(RelaySink):
+    """A receiver whose steady clock stands still."""
+
+    def take(self, parcel: Parcel, relay: PeerKey, *, now_ms: int) -> bool:
+        return self.check(parcel, relay, now_ms=now_ms, now=0.0)
+
+    def count_remembered(self, src: PeerKey) -> int:
+        heard = self._find(src)
+        return 0 if heard is None else len(heard.by_seq)
+
+
+def make_sink(limits: OverlayLimits = LIMITS, *, members: tuple[KeyPair, ...] = (SRC, DST)) -> Sink:
+    return Sink(network_id=NETWORK, members={pair.key for pair in members}, limits=limits)
 
 
 def make_relay(limits: OverlayLimits = LIMITS) -> Relay:
     return Relay(network_id=NETWORK, limits=limits)
 
 
-def deliver(message: RelayedMessage, sink: RelaySink) -> None:
+def deliver(message: RelayedMessage, sink: Sink) -> None:
     """Have a receiver check a frame at the moment that it says it is from."""
     parcel = open_parcel(message, bytes_max=BYTES_MAX)
-    assert sink.check(parcel, ONE.key, now_ms=parcel.issued_ms)
+    assert sink.take(parcel, ONE.key, now_ms=parcel.issued_ms)
 
 
 @given(st.binary(min_size=1, max_size=3_000), st.integers(0, 2**41))
 def test_a_frame_arrives_as_its_source_meant_it(payload: bytes, now_ms: int) -> None:
     parcel = seal(payload, now_ms=now_ms)
     assert (parcel.src, parcel.dst, parcel.payload) == (SRC.key, DST.key, payload)
-    assert make_relay().check(parcel, now_ms=now_ms, now=0.0)
-    assert make_sink().check(parcel, ONE.key, now_ms=now_ms)
+    assert make_relay().check(parcel, is_asker=False, now_ms=now_ms, now=0.0)
+    assert make_sink().take(parcel, ONE.key, now_ms=now_ms)
     assert len(encode_control(parcel.message)) <= len(payload) + OVERHEAD_BYTES
 
 
@@ -91,10 +102,10 @@ def test_every_flipped_byte_is_the_relays_fault_and_leaves_the_frame_to_be_taken
         broken[index] ^= 1
         parcel = open_parcel(RelayedMessage(good.message.frame, bytes(broken)), bytes_max=BYTES_MAX)
         with pytest.raises(PeerError, match="signature"):
-            sink.check(parcel, ONE.key, now_ms=NOW_MS)
+            sink.take(parcel, ONE.key, now_ms=NOW_MS)
         with pytest.raises(PeerError, match="signature"):
-            make_relay().check(parcel, now_ms=NOW_MS, now=0.0)
-    assert sink.check(good, TWO.key, now_ms=NOW_MS)
+            make_relay().check(parcel, is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert sink.take(good, TWO.key, now_ms=NOW_MS)
 
 
 @given(st.binary(max_size=300))
@@ -124,34 +135,34 @@ def test_a_frame_of_another_network_or_kind_does_not_hold() -> None:
         with pytest.raises(PeerError, match="signature"):
             verify_source(parcel, network_id=NETWORK, verifier=Verifier())
         with pytest.raises(PeerError, match="signature"):
-            make_sink().check(parcel, ONE.key, now_ms=NOW_MS)
+            make_sink().take(parcel, ONE.key, now_ms=NOW_MS)
 
 
 def test_a_replay_is_the_fault_of_the_relay_that_brought_the_frame_before() -> None:
     sink, parcel = make_sink(), seal()
-    assert sink.check(parcel, ONE.key, now_ms=NOW_MS)
-    assert not sink.check(parcel, TWO.key, now_ms=NOW_MS)  # its source may have sent it both ways
+    assert sink.take(parcel, ONE.key, now_ms=NOW_MS)
+    assert not sink.take(parcel, TWO.key, now_ms=NOW_MS)  # its source may have sent it both ways
     with pytest.raises(PeerError, match="twice"):
-        sink.check(parcel, ONE.key, now_ms=NOW_MS)
+        sink.take(parcel, ONE.key, now_ms=NOW_MS)
 
 
 def test_a_relay_does_not_pass_a_frame_on_twice() -> None:
     relay, source = make_relay(), make_source()
     first, second = seal(source=source), seal(source=source)
-    assert relay.check(first, now_ms=NOW_MS, now=0.0)
-    assert not relay.check(first, now_ms=NOW_MS, now=0.0)
-    assert relay.check(second, now_ms=NOW_MS, now=0.0)
-    assert not relay.check(first, now_ms=NOW_MS, now=0.0)
+    assert relay.check(first, is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert not relay.check(first, is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert relay.check(second, is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert not relay.check(first, is_asker=False, now_ms=NOW_MS, now=0.0)
 
 
 @pytest.mark.parametrize("offset_ms", [-SKEW_MS - 1, SKEW_MS + 1])
 def test_frames_of_another_time_are_dropped_and_nobody_is_at_fault(offset_ms: int) -> None:
     parcel = seal(now_ms=NOW_MS + offset_ms)
-    assert not make_sink().check(parcel, ONE.key, now_ms=NOW_MS)
-    assert not make_relay().check(parcel, now_ms=NOW_MS, now=0.0)
+    assert not make_sink().take(parcel, ONE.key, now_ms=NOW_MS)
+    assert not make_relay().check(parcel, is_asker=False, now_ms=NOW_MS, now=0.0)
     within = seal(now_ms=NOW_MS + offset_ms + (1 if offset_ms < 0 else -1))
-    assert make_sink().check(within, ONE.key, now_ms=NOW_MS)
-    assert make_relay().check(within, now_ms=NOW_MS, now=0.0)
+    assert make_sink().take(within, ONE.key, now_ms=NOW_MS)
+    assert make_relay().check(within, is_asker=False, now_ms=NOW_MS, now=0.0)
 
 
 @given(st.permutations(range(1, 30)), st.lists(st.integers(1, 29), max_size=30))
@@ -160,13 +171,13 @@ def test_no_frame_is_ever_taken_twice_and_memory_is_bounded(order: list[int], ag
     taken: list[int] = []
     for seq in [*order, *again]:
         try:
-            if sink.check(sign_raw(seq), ONE.key if seq % 2 else TWO.key, now_ms=NOW_MS):
+            if sink.take(sign_raw(seq), ONE.key if seq % 2 else TWO.key, now_ms=NOW_MS):
                 taken.append(seq)
         except PeerError:
             assert seq in taken
     assert len(taken) == len(set(taken))
     assert 29 in taken
-    assert len(sink._seen[SRC.key].by_seq) <= 8
+    assert sink.count_remembered(SRC.key) <= 8
 
 
 def test_numbers_start_above_those_of_an_earlier_run_and_rise() -> None:
@@ -179,18 +190,18 @@ def test_numbers_start_above_those_of_an_earlier_run_and_rise() -> None:
 def test_a_source_whose_clock_was_set_back_is_relayed_again_once_all_it_said_is_stale() -> None:
     relay, sink = make_relay(), make_sink()
     ahead = seal(now_ms=NOW_MS + 500_000)
-    assert relay.check(ahead, now_ms=NOW_MS, now=0.0)
-    assert sink.check(ahead, ONE.key, now_ms=NOW_MS)
+    assert relay.check(ahead, is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert sink.take(ahead, ONE.key, now_ms=NOW_MS)
     later_ms = NOW_MS + 2 * SKEW_MS + 1
     back = sign_raw(1, issued_ms=later_ms)
-    assert not relay.check(sign_raw(1), now_ms=NOW_MS, now=0.0)
-    assert relay.check(back, now_ms=later_ms, now=1_200.0)
-    assert sink.check(back, ONE.key, now_ms=later_ms)
+    assert not relay.check(sign_raw(1), is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert relay.check(back, is_asker=False, now_ms=later_ms, now=1_200.0)
+    assert sink.take(back, ONE.key, now_ms=later_ms)
 
 
 def test_a_source_that_sends_more_than_its_share_is_at_fault_and_one_that_keeps_to_it_never() -> None:
     limits = replace(LIMITS, relay_frames_burst=10, relay_frames_per_s=2.0)
-    source = RelaySource(signer=SRC, network_id=NETWORK, limits=limits)
+    source = RelaySource(signer=SRC, network_id=NETWORK, rate=limits.member_rate)
     relay, sink = make_relay(limits), make_sink(limits)
     sent = 0
     for tick in range(600):
@@ -198,29 +209,83 @@ def test_a_source_that_sends_more_than_its_share_is_at_fault_and_one_that_keeps_
         if not source.may_send(ONE.key, 100, now):
             continue
         sent += 1
-        parcel = seal(source=source, now_ms=NOW_MS + tick * 100)
-        assert relay.check(parcel, now_ms=NOW_MS + tick * 100, now=now)
+        now_ms = NOW_MS + tick * 100
+        parcel = seal(source=source, now_ms=now_ms)
+        assert relay.check(parcel, is_asker=False, now_ms=now_ms, now=now)
+        assert sink.check(parcel, ONE.key, now_ms=now_ms, now=now)
         assert sink.has_allowance(parcel, now)
     assert sent == pytest.approx(5 + 60, abs=2)
     greedy = make_relay(limits)
     for _ in range(10):
-        assert greedy.check(seal(source=source), now_ms=NOW_MS, now=0.0) in (True, False)
+        assert greedy.check(seal(source=source), is_asker=False, now_ms=NOW_MS, now=0.0) in (True, False)
     with pytest.raises(PeerError, match="more than a relay passes on"):
-        greedy.check(seal(source=source), now_ms=NOW_MS, now=0.0)
+        greedy.check(seal(source=source), is_asker=False, now_ms=NOW_MS, now=0.0)
 
 
 def test_bytes_count_as_well_and_a_relay_with_enough_to_do_drops_without_blame() -> None:
     limits = replace(LIMITS, relay_bytes_burst=10_000)
     relay = make_relay(limits)
-    assert relay.check(seal(bytes(9_000)), now_ms=NOW_MS, now=0.0)
+    assert relay.check(seal(bytes(9_000)), is_asker=False, now_ms=NOW_MS, now=0.0)
     with pytest.raises(PeerError, match="more than"):
-        relay.check(seal(bytes(9_000)), now_ms=NOW_MS, now=0.0)
+        relay.check(seal(bytes(9_000)), is_asker=False, now_ms=NOW_MS, now=0.0)
     busy = make_relay(replace(LIMITS, relay_total_bytes_burst=10_000))
     source = make_source()
-    assert busy.check(seal(bytes(9_000), source=source), now_ms=NOW_MS, now=0.0)
-    assert not busy.check(seal(bytes(9_000), source=source), now_ms=NOW_MS, now=0.0)
-    assert busy.check(seal(bytes(9_000), source=source), now_ms=NOW_MS, now=1.0)
+    assert busy.check(seal(bytes(9_000), source=source), is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert not busy.check(seal(bytes(9_000), source=source), is_asker=False, now_ms=NOW_MS, now=0.0)
+    assert busy.check(seal(bytes(9_000), source=source), is_asker=False, now_ms=NOW_MS, now=1.0)
     assert not make_source().may_send(ONE.key, LIMITS.relay_bytes_burst, 0.0)  # half of what a relay allows
+
+
+# Askers.
+
+ASKER = KeyPair(b"\x33" * 32)
+
+
+def test_an_asker_has_a_smaller_share_than_a_member_and_all_of_them_have_one_together() -> None:
+    few = RelayRate(bytes_per_s=1e6, bytes_burst=1_000_000, frames_per_s=1.0, frames_burst=4)
+    limits = replace(LIMITS, asker_rate=few, askers_rate=replace(few, frames_burst=6))
+    relay = make_relay(limits)
+
+    def pass_on(signer: KeyPair, frames: int) -> int:
+        source = RelaySource(signer=signer, network_id=NETWORK, rate=LIMITS.member_rate)
+        sealed = [
+            open_parcel(source.seal(DST.key, b"x", now_ms=NOW_MS), bytes_max=BYTES_MAX) for _ in range(frames)
+        ]
+        return sum(relay.check(parcel, is_asker=True, now_ms=NOW_MS, now=0.0) for parcel in sealed)
+
+    assert pass_on(ASKER, 4) == 4
+    with pytest.raises(PeerError, match="more than a relay passes on"):
+        pass_on(ASKER, 1)
+    assert pass_on(KeyPair(b"\x34" * 32), 4) == 2  # beyond what all askers have together: nobody's fault
+    relay.forget(ASKER.key)  # its link has ended: it comes back as whoever it is
+    assert pass_on(ASKER, 1) == 0
+    assert relay.check(seal(), is_asker=False, now_ms=NOW_MS, now=0.0)
+
+
+def test_the_way_back_is_the_one_an_asker_came_by_and_old_askers_are_forgotten() -> None:
+    sink = make_sink(replace(LIMITS, askers_max=3, asker_seen_max=2))
+
+    def hear(number: int, relay: PeerKey, *, now_ms: int = NOW_MS) -> bool:
+        source = RelaySource(signer=KeyPair(bytes([number]) * 32), network_id=NETWORK, rate=LIMITS.asker_rate)
+        parcel = open_parcel(source.seal(DST.key, b"x", now_ms=now_ms), bytes_max=BYTES_MAX)
+        return sink.take(parcel, relay, now_ms=now_ms)
+
+    def get_way(number: int) -> PeerKey | None:
+        return sink.get_way(KeyPair(bytes([number]) * 32).key)
+
+    assert hear(10, ONE.key)
+    assert get_way(10) == ONE.key
+    assert hear(10, TWO.key, now_ms=NOW_MS + 1)
+    assert get_way(10) == TWO.key
+    for number in (11, 12):
+        assert hear(number, ONE.key)
+    assert hear(10, ONE.key, now_ms=NOW_MS + 2)
+    assert hear(13, ONE.key)
+    assert [get_way(number) is not None for number in (10, 11, 12, 13)] == [True, False, True, True]
+    for step in range(3, 9):
+        assert hear(10, ONE.key, now_ms=NOW_MS + step)
+    assert sink.count_remembered(KeyPair(bytes([10]) * 32).key) == 2
+    assert sink.get_way(SRC.key) is None  # members are found by what neighbours say
 
 
 # Control messages.

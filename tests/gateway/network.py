@@ -131,7 +131,7 @@ def open_network_gateway(
     """Serve a network of peers that are up from a thread until the block is left."""
     options = AskOptions(peers=seats, deadline_s=DEADLINE_S, rounds_at_once=limits.rounds_at_once)
     with open_before(serve_network(options, file), directory, limits=limits) as up:
-        wait_linked(up, len(file.addresses))
+        wait_linked(up, len(file.network.keys))
         yield up
 
 
