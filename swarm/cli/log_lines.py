@@ -8,7 +8,7 @@ from datetime import datetime
 from swarm.cli.render import clean_terminal
 from swarm.edge.event_table import EVENTS, FieldKind, FieldType, Unit
 from swarm.edge.events import Event, Json
-from swarm.edge.log_reader import LogLine
+from swarm.edge.log_tail import LogLine
 
 ID_DIGITS = 8
 VALUE_CHARS_MAX = 200

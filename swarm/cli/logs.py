@@ -14,7 +14,8 @@ from swarm.cli.exits import Exit
 from swarm.cli.log_lines import Wanted, is_relative, line_to_json, render_line
 from swarm.cli.render import clean_terminal, echo_note, render_table
 from swarm.edge.clock import get_wall_ms
-from swarm.edge.log_reader import KeptLog, LogLine, LogReader, find_log, list_logs
+from swarm.edge.log_reader import KeptLog, LogReader, find_log, list_logs
+from swarm.edge.log_tail import LogLine
 from swarm.edge.paths import get_paths
 
 LOGS_SCHEMA = "peerage.logs/1"
@@ -46,7 +47,7 @@ def logs(
     since: str | None,
     as_json: bool,
 ) -> int:
-    """Show an event log: a FILE, a run directory, or a LOG by its first letters; the newest by default.
+    """Show an event log: a FILE, a peer's or run's directory, or a LOG by its first letters; else the newest.
 
     Ids stand with their first digits. docs/events.md says what each event means. Damaged lines are named on
     stderr, and the exit code is 3 then.
@@ -124,7 +125,7 @@ class _Printer:
         self._events += 1
         if self._wanted.fits(event):
             render = line_to_json if self._as_json else render_line
-            click.echo(render(line, has_log=self._reader.files > 1))
+            click.echo(render(line, has_log=self._reader.writers > 1))
 
     def finish(self) -> None:
         """Say what is wrong with the log.
@@ -135,7 +136,8 @@ class _Printer:
         if self._held:
             first = self._held[0]
             raise StoreError(
-                f"{first.log}, line {first.number}: {first.damage}", remedy="name an event log, or see --list"
+                f"{first.file}, line {first.number}: {first.damage}",
+                remedy="name an event log, or see --list",
             )
         if self.damaged > DAMAGED_SHOWN_MAX:
             echo_note(f"damaged: {self.damaged - DAMAGED_SHOWN_MAX} more lines")
@@ -154,7 +156,9 @@ class _Printer:
 
 
 def _name_damaged(line: LogLine) -> None:
-    echo_note(f"damaged: {clean_terminal(line.log)}, line {line.number}: {clean_terminal(line.damage[:200])}")
+    echo_note(
+        f"damaged: {clean_terminal(line.file)}, line {line.number}: {clean_terminal(line.damage[:200])}"
+    )
 
 
 def parse_since(text: str, *, now_ms: int) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 from consensus.errors import StoreError
 from swarm.cli.log_lines import is_relative, render_line
 from swarm.cli.render import clean_terminal
-from swarm.edge.log_reader import LogLine
+from swarm.edge.log_tail import LogLine
 from swarm.edge.peer_view import PeerView
 from swarm.edge.peer_view_log import PeerLog
 from swarm.edge.peer_view_rows import Snapshot

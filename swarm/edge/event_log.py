@@ -1,14 +1,16 @@
 """The event log: what happened, in order; the one source of terminal view, web page, reports and replay.
 
-A file of JSON Lines that only grows. Each line carries `schema`, `seq`, `t_ms`, `round`, `peer`, `event`
-and the event's own fields. Lines are not synced: what must survive a power cut is in the store. A line is
-one write; one that was cut short by a crash is taken off when the log is opened again, and skipped by
-`swarm.edge.events.read_events`.
+A file of JSON Lines that only grows; where a log is to stay within bounds, a full file is put aside and a new
+one takes its place (`swarm.edge.log_rotation`). Each line carries `schema`, `seq`, `t_ms`, `round`, `peer`,
+`event` and the event's own fields. Lines are not synced: what must survive a power cut is in the store. A
+line is one write; one that was cut short by a crash is taken off when the log is opened again, and skipped
+by `swarm.edge.events.read_events`.
 
 Texts of prompts and answers are left out unless the log was opened with `keep_texts`; their sizes stay.
 """
 
 import fcntl
+import math
 import os
 import re
 import time
@@ -31,7 +33,16 @@ from swarm.edge.events import (
     decode_line,
     encode_line,
 )
-from swarm.edge.paths import DATA_DIR_VARIABLE, create_private_file
+from swarm.edge.log_rotation import (
+    AGAIN_SHARE,
+    RotationLimits,
+    begin_next_file,
+    is_at,
+    list_old_files,
+    remove_oldest,
+    take_off_old_name,
+)
+from swarm.edge.paths import DATA_DIR_VARIABLE, create_private_file, sync_directory
 
 RING_EVENTS_MAX = 1_024
 SUBSCRIBER_EVENTS_MAX = RING_EVENTS_MAX
@@ -102,19 +113,25 @@ class EventLog:
 
     A disk that refuses does not stop the node: the events stay in memory as far as the ring reaches,
     `failure` says what is wrong, and once the disk takes writes again a gap event counts what the file
-    lacks.
+    lacks. A full file that cannot be rotated grows on, and is tried again after a while.
 
     Args:
         path: The file, made with mode 0600 and continued if it exists; None keeps events in memory only.
         get_time_ms: Wall clock, milliseconds since 1970.
         keep_texts: Whether texts of prompts and answers are written.
+        limits: How large the log may become before its oldest file is removed; None keeps one file whole.
 
     Raises:
         StoreError: The file cannot be made, or what it holds is no event log.
     """
 
     def __init__(
-        self, path: Path | None, *, get_time_ms: Callable[[], int], keep_texts: bool = False
+        self,
+        path: Path | None,
+        *,
+        get_time_ms: Callable[[], int],
+        keep_texts: bool = False,
+        limits: RotationLimits | None = None,
     ) -> None:
         self.failure: StoreError | None = None
         self._path = path
@@ -125,6 +142,9 @@ class EventLog:
         self._unwritten = 0
         self._seq = 0
         self._size_bytes = 0
+        self._limits = limits
+        self._full_bytes = math.inf if limits is None else limits.bytes_max
+        self._unrotated: StoreError | None = None
         self._descriptor: int | None = None
         if path is not None:
             self._open(path)
@@ -185,7 +205,7 @@ class EventLog:
         for subscription in self._subscriptions:
             subscription._offer(made)
         if self._descriptor is not None:
-            self._write(self._descriptor, made, line)
+            self._write(made, line)
         return made
 
     def subscribe(self, *, after_seq: int | None = None) -> Subscription:
@@ -230,6 +250,9 @@ class EventLog:
             raise _unwritable(path, exc) from exc
         try:
             _lock(descriptor)
+            if not is_at(path, descriptor):
+                raise BlockingIOError  # who wrote it has gone on to the next file meanwhile
+            take_off_old_name(path, descriptor)
             self._resume(path, descriptor)
         except BlockingIOError as exc:
             os.close(descriptor)
@@ -247,33 +270,53 @@ class EventLog:
         size = os.fstat(descriptor).st_size
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
         whole, _, torn = tail.rpartition(b"\n")
+        self._seq = max((file.end_seq for file in list_old_files(path)), default=0)
         if whole:
-            self._seq = decode_line(whole.rpartition(b"\n")[2], path=path, place="the last line").seq + 1
+            last = decode_line(whole.rpartition(b"\n")[2], path=path, place="the last line")
+            self._seq = max(self._seq, last.next_seq)
         if not torn.startswith(_LINE_START[: len(torn)]):
             raise StoreError(f"{path} is no event log", remedy="move that file away to begin a new log")
         self._size_bytes = size - len(torn)
         os.ftruncate(descriptor, self._size_bytes)
 
-    def _write(self, descriptor: int, event: Event, line: bytes) -> None:
+    def _write(self, event: Event, line: bytes) -> None:
         assert self._path is not None
-        data = line
+        data, end_seq = line, event.seq - self._unwritten
         if self._unwritten:
-            gap = Event(
-                seq=event.seq - self._unwritten,
-                t_ms=event.t_ms,
-                event=GAP_EVENT,
-                fields={"lost": self._unwritten},
-            )
-            data = encode_line(gap) + line
+            lost = {"lost": self._unwritten}
+            data = encode_line(Event(seq=end_seq, t_ms=event.t_ms, event=GAP_EVENT, fields=lost)) + line
+        if self._size_bytes and self._size_bytes + len(data) > self._full_bytes:
+            self._rotate(self._path, end_seq)
+        assert self._descriptor is not None
         try:
-            _write_whole(descriptor, data, self._size_bytes)
+            _write_whole(self._descriptor, data, self._size_bytes)
         except OSError as exc:
             self._unwritten += 1
             self.failure = _unwritable(self._path, exc)
             return
         self._size_bytes += len(data)
         self._unwritten = 0
-        self.failure = None
+        self.failure = self._unrotated
+
+    def _rotate(self, path: Path, end_seq: int) -> None:
+        """Go on in a new file, or in the full one where the disk refuses."""
+        assert self._limits is not None
+        assert self._descriptor is not None
+        full = self._descriptor
+        try:
+            self._descriptor = begin_next_file(path, full, end_seq=end_seq)
+        except OSError as exc:
+            self._unrotated = _unrotatable(path, exc)
+            self._full_bytes = self._size_bytes + self._limits.bytes_max / AGAIN_SHARE
+            return
+        self._size_bytes, self._full_bytes = 0, self._limits.bytes_max
+        self._unrotated = None
+        try:
+            os.close(full)
+            sync_directory(path.parent)
+            remove_oldest(path, files_kept=self._limits.files_kept)
+        except OSError as exc:
+            self._unrotated = _unrotatable(path, exc)
 
 
 def _lock(descriptor: int) -> None:
@@ -300,6 +343,13 @@ def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
         if done:
             os.ftruncate(descriptor, offset)
         raise
+
+
+def _unrotatable(path: Path, exc: OSError) -> StoreError:
+    return StoreError(
+        f"cannot rotate the event log {path} ({exc.strerror}), so it grows on",
+        remedy="free space on that disk, and make its directory writable",
+    )
 
 
 def _unwritable(path: Path, exc: OSError) -> StoreError:

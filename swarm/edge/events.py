@@ -4,12 +4,15 @@ Which events there are, and what their fields mean, is in `swarm.edge.event_tabl
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from consensus.errors import LimitExceeded, StoreError
+from swarm.edge.log_rotation import identify, list_old_files
 
 SCHEMA = "peerage.event/1"
 LINE_BYTES_MAX = 1 << 20
@@ -41,6 +44,12 @@ class Event:
     peer: bytes | None = None
     fields: Mapping[str, Json] = field(default_factory=dict)
 
+    @property
+    def next_seq(self) -> int:
+        """The place after it; of a gap event, that after the events it stands for."""
+        lost = self.fields.get("lost") if self.event == GAP_EVENT else 1
+        return self.seq + (max(1, lost) if isinstance(lost, int) else 1)
+
     def to_value(self) -> dict[str, Json]:
         """Return the event as the object that stands in a log."""
         return {
@@ -59,27 +68,43 @@ class Event:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """Read a log, also while it is being written.
+    """Read a log, also while it is being written and rotated.
 
     Args:
-        path: The file.
+        path: The file that is written, before which its old ones are read; or one of these, for itself alone.
 
     Yields:
         Its events in order. A last line without a newline is torn or still being written, and skipped.
 
     Raises:
-        StoreError: The file cannot be read, or a whole line is no event of this schema.
+        StoreError: A file cannot be read, or a whole line is no event of this schema.
     """
     try:
         with path.open("rb") as file:
-            number = 0
-            while (line := file.readline(LINE_BYTES_MAX + 1)).endswith(b"\n"):
-                number += 1
-                yield decode_line(line[:-1], path=path, place=f"line {number}")
-            if len(line) > LINE_BYTES_MAX:
-                raise StoreError(f"{path}, line {number + 1}: longer than {LINE_BYTES_MAX} bytes")
+            held = identify(os.fstat(file.fileno()))
+            # What is rotated from here on is the file that is held.
+            for old in takewhile(lambda old: old.identity != held, list_old_files(path)):
+                yield from _read_old(old.path)
+            yield from _read_lines(file, path)
     except OSError as exc:
         raise StoreError(f"cannot read {path} ({exc.strerror})") from exc
+
+
+def _read_old(path: Path) -> Iterator[Event]:
+    try:
+        with path.open("rb") as file:
+            yield from _read_lines(file, path)
+    except FileNotFoundError:
+        return  # the oldest ones may be removed meanwhile
+
+
+def _read_lines(file: BinaryIO, path: Path) -> Iterator[Event]:
+    number = 0
+    while (line := file.readline(LINE_BYTES_MAX + 1)).endswith(b"\n"):
+        number += 1
+        yield decode_line(line[:-1], path=path, place=f"line {number}")
+    if len(line) > LINE_BYTES_MAX:
+        raise StoreError(f"{path}, line {number + 1}: longer than {LINE_BYTES_MAX} bytes")
 
 
 def encode_line(event: Event) -> bytes:

@@ -1,14 +1,15 @@
 """A peer's log as the view of a peer reads it: quickly at first, and then as it grows, also over rotation."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from consensus.errors import ConfigError
-from swarm.edge.log_reader import SUFFIX, LogLine, LogTail, list_logs
+from swarm.edge.log_follower import LogFollower
+from swarm.edge.log_reader import list_logs
+from swarm.edge.log_tail import SUFFIX
 from swarm.edge.paths import Paths
 from swarm.edge.peer_directory import get_log_path, get_peer_directory
 from swarm.edge.peer_view import LASTING
@@ -17,11 +18,11 @@ TAIL_BYTES: Final = 8 << 20  # read in full; of what is before, only events whos
 _WANTED: Final = re.compile(rb'"event":"(?:' + "|".join(LASTING).encode() + rb')"')
 
 
-class PeerLog:
-    """One file of events, followed by its path: where it is rotated, the next one is read on.
+class PeerLog(LogFollower):
+    """A log with its old files, followed by its path.
 
     Args:
-        path: The file.
+        path: The file that is written.
         tail_bytes: How much of its end is read in full.
 
     Raises:
@@ -29,45 +30,12 @@ class PeerLog:
     """
 
     def __init__(self, path: Path, *, tail_bytes: int = TAIL_BYTES) -> None:
-        self.path = path
-        self.rotations = 0
-        self._tail = LogTail(path)
-        # In a chain, which is not closed with the generator that goes through it.
-        self._skimmed = chain(self._tail.skim(_WANTED, keep_bytes=tail_bytes))
+        super().__init__(path, wanted=_WANTED, keep_bytes=tail_bytes)
 
     @property
     def is_torn(self) -> bool:
         """Whether the file ends in a part of a line, as far as it was read."""
-        return self._tail.torn_bytes > 0
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._tail.close()
-
-    def is_written(self) -> bool:
-        """Say whether a process holds the log to write it.
-
-        Raises:
-            StoreError: The file cannot be examined.
-        """
-        return self._tail.is_written()
-
-    def read(self) -> Iterator[LogLine]:
-        """Yield what is new; may be left off at any line and called again.
-
-        Raises:
-            StoreError: The file cannot be read.
-        """
-        yield from self._skimmed
-        yield from self._tail.read()
-        while self._tail.is_replaced():
-            yield from self._tail.read()  # what was written before it was moved away
-            # Opened before the old one is let go, so that a failure leaves something to read.
-            following = LogTail(self.path)
-            self._tail.close()
-            self._tail = following
-            self.rotations += 1
-            yield from following.read()
+        return self.torn_bytes > 0
 
 
 def find_peer_log(paths: Paths, *, directory: Path | None, log: Path | None) -> Path:

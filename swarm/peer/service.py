@@ -26,6 +26,7 @@ from swarm.edge.event_log import EventLog
 from swarm.edge.events import Json
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.local import create_timing
+from swarm.edge.log_rotation import PEER_LOG_LIMITS
 from swarm.edge.model_host import ModelHost
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_mesh import MemberLinks, open_member_links
@@ -136,7 +137,7 @@ async def open_peer(
         note("making sure that no other machine runs with this key")
         await check_peer_alone(directory, file, signer)
     async with AsyncExitStack() as stack:
-        log = stack.enter_context(EventLog(get_log_path(directory), get_time_ms=get_wall_ms))
+        log = stack.enter_context(_open_log(directory))
         store = await open_store(directory / STORE_NAME)
         stack.push_async_callback(store.aclose)
         links = await stack.enter_async_context(
@@ -174,6 +175,10 @@ async def open_peer(
             sent = {"sent_messages": links.mesh.sent_messages, "sent_bytes": links.mesh.sent_bytes}
             log.append("node_stopped", peer=signer.key, fields=sent)
             nursery.cancel_scope.cancel()
+
+
+def _open_log(directory: Path) -> EventLog:
+    return EventLog(get_log_path(directory), get_time_ms=get_wall_ms, limits=PEER_LOG_LIMITS)
 
 
 async def _open_model(config: PeerConfig, note: Callable[[str], None]) -> tuple[Model, JudgeStrategy]:

@@ -14,7 +14,9 @@ from swarm.cli.log_lines import render_time
 from swarm.cli.logs import follow_log, parse_since
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import Event, Json
-from swarm.edge.log_reader import LogLine, LogReader, find_log
+from swarm.edge.log_reader import LogReader, find_log
+from swarm.edge.log_rotation import RotationLimits
+from swarm.edge.log_tail import LogLine
 from swarm.edge.paths import get_paths
 from tests.cli.console import run
 
@@ -188,6 +190,49 @@ def test_several_files_are_shown_as_one_log() -> None:
         "two-peer-1",
         "two-peer-0",
     ]
+
+
+def test_a_rotated_log_is_shown_as_one_and_damage_with_its_file() -> None:
+    path = get_paths().logs / "one.jsonl"
+    limits = RotationLimits(bytes_max=1, files_kept=2)
+    with EventLog(path, get_time_ms=lambda: NOW_MS, limits=limits) as log:
+        for name in ("first", "second", "third", "fourth"):
+            log.append(name)
+    for named in ((), (str(path),), (str(path.parent / "one.jsonl"), "--follow")):
+        shown = run("logs", *named)
+        assert (shown.code, [line.split()[-1] for line in shown.out.splitlines()]) == (
+            0,
+            ["second", "third", "fourth"],
+        )
+        assert "swarm" not in shown.out, "one file at a time is no reason to say which"
+    assert [json.loads(line).get("log") for line in run("logs", "--json").out.splitlines()] == [None] * 3
+    listed = run("logs", "--list").out.splitlines()
+    assert (len(listed), listed[1].split()[0], listed[1].split()[3]) == (2, "one", "3")
+    with path.with_name("one.000000000002.jsonl").open("ab") as file:
+        file.write(b"dear diary\n")
+    ran = run("logs")
+    assert (ran.code, ran.out.count("\n")) == (3, 3)
+    assert "damaged: one.000000000002, line 2: no event" in ran.err
+    assert run("logs", str(path.with_name("one.000000000003.jsonl"))).out.split()[-1] == "third"
+
+
+def test_a_log_that_is_rotated_while_it_is_followed_goes_on() -> None:
+    path = get_paths().logs / "one.jsonl"
+    log = EventLog(path, get_time_ms=lambda: NOW_MS, limits=RotationLimits(bytes_max=1, files_kept=9))
+    log.append("first")
+    seen: list[str] = []
+    pending = ["second", "third", "fourth", "fifth"]
+
+    def wait() -> None:
+        log.append(pending.pop(0))
+        log.append(pending.pop(0))
+        if not pending:
+            log.close()
+
+    reader = LogReader(find_log("", get_paths()))
+    follow_log(reader, lambda line: seen.append(line.event.event if line.event else ""), wait=wait)
+    reader.close()
+    assert seen == ["first", "second", "third", "fourth", "fifth"]
 
 
 def test_following_shows_what_comes_and_ends_with_the_log() -> None:

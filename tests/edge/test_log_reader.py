@@ -8,7 +8,9 @@ import pytest
 from consensus.errors import ConfigError, StoreError
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import LINE_BYTES_MAX, Event
-from swarm.edge.log_reader import CHUNK_BYTES, LogLine, LogReader, LogTail, find_log, list_logs
+from swarm.edge.log_reader import LogReader, find_log, list_logs
+from swarm.edge.log_rotation import RotationLimits
+from swarm.edge.log_tail import CHUNK_BYTES, LogLine, LogTail
 from swarm.edge.paths import Paths
 
 
@@ -141,7 +143,7 @@ class TestLogs:
             ("ab-2-peer-1", 400),
             ("ab-2-peer-0", 500),
         ]
-        assert (reader.files, reader.torn, reader.is_written()) == (3, (), False)
+        assert (reader.writers, reader.torn, reader.is_written()) == (3, (), False)
         reader.close()
 
     def test_peers_that_come_up_later_are_taken_in(self, tmp_path: Path) -> None:
@@ -152,6 +154,86 @@ class TestLogs:
         reader.look_for_files()
         assert [line.log for line in reader.read()] == ["aa-1-peer-0"]
         reader.close()
+
+    def write_rotated(self, path: Path, *times_ms: int) -> None:
+        """Write a log of a file an event."""
+        clock = iter(times_ms)
+        with EventLog(
+            path, get_time_ms=lambda: next(clock), limits=RotationLimits(bytes_max=1, files_kept=9)
+        ) as log:
+            for _ in times_ms:
+                log.append("tick")
+
+    def test_old_files_of_a_log_are_that_log(self, tmp_path: Path) -> None:
+        paths = Paths(data=tmp_path, cache=tmp_path)
+        self.write_rotated(paths.logs / "ab-2-peer-0.jsonl", 10, 30, 20, 50)  # its clock was set back
+        self.write_rotated(paths.logs / "ab-2-peer-1.jsonl", 15, 40)
+        (found,) = list_logs(paths.logs)
+        assert (found.name, len(found.files)) == ("ab-2", 6)
+        assert found.files[2:5] == (
+            "ab-2-peer-0.000000000003.jsonl",
+            "ab-2-peer-0.jsonl",
+            "ab-2-peer-1.000000000001.jsonl",
+        )
+        assert found.size_bytes == sum(path.stat().st_size for path in paths.logs.iterdir())
+        reader = LogReader(found)
+        lines = list(reader.read())
+        assert [(line.log, line.t_ms) for line in lines if line.log == "ab-2-peer-0"] == [
+            ("ab-2-peer-0", t_ms) for t_ms in (10, 30, 20, 50)
+        ], "in the order in which they were written"
+        assert [(line.log, line.t_ms) for line in lines if line.log == "ab-2-peer-1"] == [
+            ("ab-2-peer-1", 15),
+            ("ab-2-peer-1", 40),
+        ]
+        assert (len(lines), reader.writers, reader.torn) == (6, 2, ())
+        reader.look_for_files()
+        assert (list(reader.read()), reader.writers) == ([], 2)
+        reader.close()
+
+    def test_a_log_is_followed_over_rotations_and_has_not_ended(self, tmp_path: Path) -> None:
+        paths = Paths(data=tmp_path, cache=tmp_path)
+        path = paths.logs / "ab-2.jsonl"
+        with EventLog(path, get_time_ms=lambda: 1, limits=RotationLimits(bytes_max=1, files_kept=9)) as log:
+            log.append("tick")
+            reader = LogReader(find_log("", paths))
+            assert get_seqs(list(reader.read())) == [0]
+            for _ in range(3):
+                log.append("tick")
+            reader.look_for_files()
+            assert reader.is_written()
+            assert get_seqs(list(reader.read())) == [1, 2, 3]
+        assert not reader.is_written()
+        reader.close()
+
+    def test_a_file_that_is_removed_while_logs_are_listed_hides_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paths = self.make_paths(tmp_path)
+        real_stat = Path.stat
+
+        def remove_first(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+            if path.name in ("aa-1.jsonl", "ab-2.jsonl"):
+                path.unlink(missing_ok=True)
+            return real_stat(path, follow_symlinks=follow_symlinks)
+
+        monkeypatch.setattr(Path, "stat", remove_first)
+        (found,) = list_logs(paths.logs)
+        assert found.files == ("ab-2-peer-0.jsonl", "ab-2-peer-1.jsonl")
+
+    def test_a_file_stands_for_its_log_an_old_one_for_itself(self, tmp_path: Path) -> None:
+        paths = self.make_paths(tmp_path)
+        peer = tmp_path / "peer"
+        self.write_rotated(peer / "logs" / "events.jsonl", 1, 2, 3)
+        old = peer / "logs" / "events.000000000002.jsonl"
+        for named, seqs in ((peer, [0, 1, 2]), (peer / "logs", [0, 1, 2]), (old, [1])):
+            reader = LogReader(find_log(str(named), paths))
+            reader.look_for_files()
+            assert get_seqs(list(reader.read())) == seqs
+            assert (reader.writers, reader.is_written()) == (1, False)
+            reader.close()
+        whole = LogReader(find_log(str(peer / "logs" / "events.jsonl"), paths))
+        assert get_seqs(list(whole.read())) == [0, 1, 2]
+        whole.close()
 
     def test_one_file_of_several_may_be_asked_for(self, tmp_path: Path) -> None:
         paths = self.make_paths(tmp_path)

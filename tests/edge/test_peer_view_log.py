@@ -10,7 +10,8 @@ import pytest
 from consensus.errors import ConfigError, StoreError
 from swarm.edge.event_log import EventLog
 from swarm.edge.events import encode_line
-from swarm.edge.log_reader import CHUNK_BYTES, LogLine, LogTail
+from swarm.edge.log_rotation import RotationLimits, list_old_files
+from swarm.edge.log_tail import CHUNK_BYTES, LogLine, LogTail
 from swarm.edge.paths import Paths
 from swarm.edge.peer_view_log import PeerLog, find_peer_log
 from tests.edge.peer_events import ANA, NOW_MS, Script, make_round_id
@@ -104,6 +105,28 @@ def test_a_log_that_is_rotated_is_read_to_its_end_and_the_next_from_its_beginnin
         assert (log.rotations, log.is_written()) == (1, True)
         second.append("node_stopped")
         assert get_names(list(log.read())) == ["node_stopped"]
+    assert not log.is_written()
+    log.close()
+
+
+def test_a_rotated_log_is_opened_with_what_lasts_of_its_old_files(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    limits = RotationLimits(bytes_max=2 * CHUNK_BYTES, files_kept=9)
+    with EventLog(path, get_time_ms=lambda: NOW_MS, limits=limits) as written:
+        written.append("node_started", fields={"rounds": 0})
+        written.append("link_opened", peer=ANA)
+        while len(list_old_files(path)) < 3:
+            written.append("call_failed", fields={"reason": "x" * 900})
+        log = PeerLog(path, tail_bytes=CHUNK_BYTES // 2)
+        names = get_names(list(log.read()))
+        assert names[:2] == ["node_started", "link_opened"]
+        assert CHUNK_BYTES // 2_000 < names.count("call_failed") < written.next_seq * 3 // 4
+        assert (log.rotations, log.is_written()) == (3, True)
+        while len(list_old_files(path)) < 5:
+            written.append("call_failed", fields={"reason": "x" * 900})  # of what comes later all is read
+        log_seqs = [line.event.seq for line in log.read() if line.event is not None]
+        assert log_seqs == list(range(log_seqs[0], written.next_seq))
+        assert len(log_seqs) > 2 * CHUNK_BYTES // 1_024
     assert not log.is_written()
     log.close()
 

@@ -17,9 +17,12 @@ from swarm.cli.exits import find_cause
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.asking import Asked, SwarmAsker
 from swarm.edge.key_backup import RESTORED_NAME
+from swarm.edge.log_rotation import RotationLimits, list_old_files
 from swarm.edge.network_asking import open_network_asker
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.paths import Paths
+from swarm.edge.peer_directory import get_log_path
+from swarm.peer import service as service_module
 from swarm.peer.control import order
 from swarm.peer.service import PeerService, open_peer
 from swarm.peer.vitals import PeerState
@@ -88,6 +91,20 @@ async def test_a_network_is_asked_and_its_receipts_are_trusted(tmp_path: Path) -
     log = (places[0].directory / "logs" / "events.jsonl").read_text()
     assert '"event":"node_stopped"' in log
     assert "7 times 12" not in log
+
+
+def test_a_peers_log_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "PEER_LOG_LIMITS", RotationLimits(bytes_max=1, files_kept=2))
+    places, file = make_places(tmp_path, 4)
+
+    @in_loop
+    async def live() -> None:
+        async with open_peers(places[:1], file):
+            for reason in ("games", "a film", "sleep"):
+                await order(places[0].directory, do="pause", reason=reason)
+
+    live()
+    assert len(list_old_files(get_log_path(places[0].directory))) == 2
 
 
 @in_loop

@@ -38,6 +38,7 @@ def check_log(facts: Facts) -> Finding:
             remedy=story.remedy or f"see `ls -l {path}`",
         )
     if story.damaged:
+        path = path.with_name(story.damaged_file)
         return blame(
             f"{path}: {story.damaged} lines are no events; {story.damage}",
             cause="a disk lost or changed them, the file was edited, or it is another program's",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from swarm.edge.events import Event
-from swarm.edge.log_reader import LogTail
+from swarm.edge.log_follower import LogFollower
 from swarm.edge.second_machine import REMEDY as SECOND_MACHINE_REMEDY
 
 DAY_MS: Final = 86_400_000
@@ -16,17 +16,19 @@ KEEP_BYTES: Final = 1_048_576  # of the end of a log every line is read, of what
 WANTED: Final = re.compile(
     rb'"event":"(?:node_\w+|round_(?:opened|closed)|second_machine|database_rolled_back)"'
 )
+OLD_FILES_MAX: Final = 1  # of a log that was rotated: 128 MiB at most, whatever is kept
 SHORT_MS: Final = 2_000  # a link that ends within this time was refused rather than lost
 
 
 @dataclass(slots=True)
 class Story:
-    """What happened, as far as the log goes back.
+    """What happened, as far as the files that are read go back.
 
     Attributes:
         lines: How many there are.
         damaged: How many of the lines that were read are no events.
-        damage: Why the first of them is none, and where.
+        damage: Why the first of them is none, and in which line.
+        damaged_file: The name of the file that it stands in.
         last_ms: When the last event was written; 0 where there is none.
         started_ms: When the peer came up last.
         closed_ms: When a round finished last.
@@ -42,6 +44,7 @@ class Story:
     lines: int = 0
     damaged: int = 0
     damage: str = ""
+    damaged_file: str = ""
     last_ms: int = 0
     started_ms: int = 0
     closed_ms: int = 0
@@ -100,23 +103,29 @@ def _say(fields: Mapping[str, object], name: str) -> str:
 
 
 def read_story(path: Path) -> Story:
-    """Read a log, also while it is being written; blocks.
+    """Read a log, also while it is being written and rotated; blocks.
+
+    Args:
+        path: The file that is written.
 
     Raises:
         StoreError: It cannot be read.
     """
     story = Story()
-    tail = LogTail(path)
+    follower = LogFollower(path, wanted=WANTED, keep_bytes=KEEP_BYTES, old_files_max=OLD_FILES_MAX)
+    lines: Counter[str] = Counter()
     try:
-        for lines in (tail.skim(WANTED, keep_bytes=KEEP_BYTES), tail.read()):
-            for line in lines:
-                story.lines = line.number
-                if line.event is not None:
-                    story.note(line.event)
-                    continue
-                story.damaged += 1
-                story.damage = story.damage or f"line {line.number}: {line.damage}"
+        for line in follower.read():
+            lines[line.file] = line.number
+            if line.event is not None:
+                story.note(line.event)
+                continue
+            story.damaged += 1
+            if not story.damage:
+                story.damage = f"line {line.number}: {line.damage}"
+                story.damaged_file = f"{line.file}{path.suffix}"
     finally:
-        tail.close()
+        follower.close()
+    story.lines = lines.total()
     story.close()
     return story

@@ -19,6 +19,7 @@ from swarm.edge.events import Json
 from swarm.edge.handshake import VERSION_MAX, VERSION_MIN, Handshaker
 from swarm.edge.joining import join_network
 from swarm.edge.limits import EdgeLimits
+from swarm.edge.log_rotation import RotationLimits
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_urls import parse_url
 from swarm.edge.peer_directory import STORE_NAME, get_log_path
@@ -146,10 +147,15 @@ class Scene:
         own = self.place.config.advertise[0]
         self.answering.append(Answering(own, self.place.signer, self.file.network.network_id))
 
-    def log(self, *events: tuple[str, int, Mapping[str, Json]], peer: bytes | None = None) -> None:
+    def log(
+        self,
+        *events: tuple[str, int, Mapping[str, Json]],
+        peer: bytes | None = None,
+        limits: RotationLimits | None = None,
+    ) -> None:
         """Write events, each with its time, into the peer's log."""
         now = 0
-        with EventLog(get_log_path(self.directory), get_time_ms=lambda: now) as log:
+        with EventLog(get_log_path(self.directory), get_time_ms=lambda: now, limits=limits) as log:
             for name, at_ms, fields in events:
                 now = at_ms
                 log.append(name, peer=peer or self.place.signer.key, fields=fields)

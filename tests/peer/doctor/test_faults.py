@@ -20,6 +20,7 @@ from models.weights import CONVERTED_DIR_NAME
 from swarm.edge.addresses import sign_record
 from swarm.edge.anchors import write_anchors
 from swarm.edge.holding import hold_directory
+from swarm.edge.log_rotation import RotationLimits
 from swarm.edge.network_file import encode_network_file
 from swarm.edge.peer_config import get_config_path, write_peer_config
 from swarm.edge.peer_directory import ADDRESSES_NAME, KEY_NAME, get_log_path, get_network_path
@@ -565,6 +566,28 @@ def test_a_damaged_log(scene: Scene, line: bytes) -> None:
     with get_log_path(scene.directory).open("ab") as file:
         file.write(line)
     expect(scene, "D31-event-log", "1 lines", "line 2")
+
+
+def test_a_damaged_old_file_of_a_log_is_the_one_that_is_named(scene: Scene) -> None:
+    one_each = RotationLimits(bytes_max=1, files_kept=9)
+    started = ("node_started", NOW_MS - 1_000, {"rounds": 0})
+    scene.log(started, started, started, limits=one_each)
+    path = get_log_path(scene.directory)
+    with path.with_name("events.000000000002.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    expect(scene, "D31-event-log", "events.000000000002.jsonl: 1 lines", "line 2")
+    assert "events.000000000002.jsonl away" in find(scene.look(), "D31-event-log").remedy
+
+
+def test_a_rotation_hides_nothing_of_a_peers_life(scene: Scene) -> None:
+    one_each = RotationLimits(bytes_max=1, files_kept=9)
+    halted = ("node_halted", NOW_MS - 2_000, {"reason": "no space left", "remedy": "make some"})
+    scene.log(("node_started", NOW_MS - 5_000, {"rounds": 0}), halted, limits=one_each)
+    expect(scene, "D33-halted", "no space left")
+    scene.log(("dial_failed", NOW_MS - 1_000, {"reason": "x"}), limits=one_each)
+    report = scene.look()
+    assert list_faults(report) == ["D33-halted"]
+    assert find(report, "D31-event-log").seen == "2 events", "of the last two files, however many are kept"
 
 
 def test_rounds_that_never_end(scene: Scene) -> None:
