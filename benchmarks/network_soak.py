@@ -8,9 +8,10 @@ hold, and the fourth is printed:
    every receipt that the asker got is on its disk and verifies as trusted;
 2. nothing was signed twice: no peer found evidence against another one;
 3. all peers go down as they are told, with exit code 0;
-4. the memory of the peers that were never restarted, at a quarter of the run and at its end.
+4. the memory of the peers that were never restarted, after each tenth of the run.
 
 Run: python -m benchmarks.network_soak --rounds 500
+     python -m benchmarks.network_soak --rounds 3000 --faults 0.02
 """
 
 import argparse
@@ -43,6 +44,7 @@ STEADY = 4  # so many peers are paused at most, so that their memory can be foll
 AWAY_MAX = 2  # a committee of 7 tolerates two
 DEADLINE_S = 30.0
 FAULT_SHARE = 0.25  # of questions, before which something happens
+TENTHS = 10
 AWAY_QUESTIONS_MAX = 4
 PAUSE_S_MAX = 8.0
 KINDS = ("kill", "pause", "restart")
@@ -55,19 +57,20 @@ class Soak:
     stage: Stage
     file: NetworkFile
     random: random.Random
+    fault_share: float
     away: dict[int, tuple[str, int]] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     receipts: list[Path] = field(default_factory=list)
-    memory: dict[int, dict[str, float]] = field(default_factory=dict)
+    memory: dict[int, dict[int, float]] = field(default_factory=dict)
 
     def disturb(self, number: int) -> None:
         """Bring back who was away long enough, and perhaps take somebody away."""
         for place, (kind, until) in list(self.away.items()):
             if number >= until:
                 self.bring_back(place, kind)
-        if len(self.away) < AWAY_MAX and self.random.random() < FAULT_SHARE:
+        if len(self.away) < AWAY_MAX and self.random.random() < self.fault_share:
             kind = self.random.choice(KINDS)
             first = 0 if kind == "pause" else STEADY
             places = [place for place in range(first, PEERS) if place not in self.away]
@@ -97,13 +100,13 @@ class Soak:
             self.stage.start(peer)
         del self.away[place]
 
-    def note_memory(self, when: str) -> None:
-        """Read how much memory the peers use that are never restarted."""
+    def note_memory(self, rounds: int) -> None:
+        """Read how much memory the peers use that are never restarted, after so many rounds."""
         for place in range(STEADY):
             if place not in self.away:
                 used = self.stage.get_status(self.stage.peers[place]).get("memory_mb")
                 if isinstance(used, float):
-                    self.memory.setdefault(place, {})[when] = used
+                    self.memory.setdefault(place, {})[rounds] = used
 
 
 async def ask_all(soak: Soak, *, rounds: int) -> None:
@@ -121,8 +124,8 @@ async def ask_all(soak: Soak, *, rounds: int) -> None:
             soak.statuses["none" if asked.report is None else asked.report.status.name.lower()] += 1
             if asked.receipt_path is not None:
                 soak.receipts.append(asked.receipt_path)
-            if number + 1 in (rounds // 4, rounds):
-                await trio.to_thread.run_sync(soak.note_memory, "end" if number + 1 == rounds else "quarter")
+            if (number + 1) % max(1, rounds // TENTHS) == 0:
+                await trio.to_thread.run_sync(soak.note_memory, number + 1)
             if (number + 1) % 50 == 0:
                 print(f"  {number + 1} of {rounds}: {dict(soak.statuses)}, {dict(soak.faults)}", flush=True)
 
@@ -171,11 +174,11 @@ def read_events(peer: StagedPeer) -> list[dict[str, str]]:
     return found
 
 
-def run(root: Path, *, rounds: int, seed: int) -> int:
+def run(root: Path, *, rounds: int, seed: int, fault_share: float) -> int:
     """Run the soak and print what held; returns the exit code."""
     stage = create_stage(root, model="scripted", peers=PEERS, outbound_only=OUTBOUND_ONLY)
     stage.make(introduced=3)
-    soak = Soak(stage, read_network_file(stage.network), random.Random(seed))
+    soak = Soak(stage, read_network_file(stage.network), random.Random(seed), fault_share)
     started = time.monotonic()
     try:
         for peer in stage.peers:
@@ -195,7 +198,8 @@ def run(root: Path, *, rounds: int, seed: int) -> int:
     print(f"2. evidence and halts: {len(evidence)}")
     print(f"3. exit codes: {sorted(set(codes))}")
     for place, used in sorted(soak.memory.items()):
-        print(f"4. {stage.peers[place].label}: MiB {used}")
+        after = ", ".join(f"{mib:.1f} after {number}" for number, mib in used.items())
+        print(f"4. {stage.peers[place].label}, MiB: {after}")
     for line in (*lost[:10], *evidence[:10]):
         print(f"   {line}")
     return int(bool(lost or evidence or set(codes) != {0}))
@@ -206,13 +210,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--faults", type=float, default=FAULT_SHARE, help="share of questions before which something happens"
+    )
     parser.add_argument("--keep", type=Path, help="make everything there, and keep it")
     chosen = parser.parse_args()
     if chosen.keep is not None:
         chosen.keep.mkdir(mode=0o700)
-        return run(chosen.keep.absolute(), rounds=chosen.rounds, seed=chosen.seed)
+        return run(chosen.keep.absolute(), rounds=chosen.rounds, seed=chosen.seed, fault_share=chosen.faults)
     with tempfile.TemporaryDirectory(prefix="peerage-soak-") as root:
-        return run(Path(root), rounds=chosen.rounds, seed=chosen.seed)
+        return run(Path(root), rounds=chosen.rounds, seed=chosen.seed, fault_share=chosen.faults)
 
 
 if __name__ == "__main__":
