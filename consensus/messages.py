@@ -255,6 +255,10 @@ class ProgressMessage(Wire, frozen=True, tag=10):
     seats: int
 
 
+BUSY_PREFIX = "busy: "
+"""How the reason of a refusal begins that holds for the moment only: the asker may ask the same again."""
+
+
 class RefusalMessage(Wire, frozen=True, tag=11):
     """Tells the asker why its question is not taken."""
 

@@ -7,8 +7,6 @@ state is owned by whoever steps it and is updated in place; it is returned so th
 
 from typing import assert_never
 
-from consensus.committee import draw_committee
-from consensus.decision import create_facts
 from consensus.desk import load_signed
 from consensus.effects import TimerName
 from consensus.encoding import decode, encode
@@ -34,12 +32,12 @@ from consensus.messages import (
     StatementMessage,
     decode_message,
 )
-from consensus.question import QUESTION_BYTES_MAX, Question, compute_round_id, open_question
+from consensus.question import QUESTION_BYTES_MAX, Question, open_question
 from consensus.receipt import get_result, open_receipt
-from consensus.round import ABANDONED_KEY, Round
-from consensus.standing import OpenedStanding, open_standing
+from consensus.round import ABANDONED_KEY
+from consensus.standing import open_standing
 from swarm.core.actions import Action, Emit, Penalise, Send
-from swarm.core.bases import fetch_base, find_base, hold_base, seek_base
+from swarm.core.bases import fetch_base, hold_base
 from swarm.core.history import CHUNK_BYTES, Ask, retell_ask
 from swarm.core.inputs import (
     CallFailed,
@@ -55,6 +53,7 @@ from swarm.core.inputs import (
     TimerFired,
     Unpaused,
 )
+from swarm.core.questions import create_seat, on_question
 from swarm.core.receipts import answer_late_seat, hold_archive, make_chunk, on_receipt_request
 from swarm.core.records import ASKER_PREFIX, QUESTION_KEY, STANDING_KEY, Record, Table
 from swarm.core.seat import Seat
@@ -64,21 +63,17 @@ from swarm.core.state import (
     NodeConfig,
     NodeState,
     ReceiptTicket,
-    load_receipt,
 )
 
 __all__ = [
     "ASKER_PREFIX",
     "CHUNK_BYTES",
-    "ROUNDS_OPEN_MAX",
     "NodeConfig",
     "NodeState",
     "create_node",
     "step",
 ]
 
-ROUNDS_OPEN_MAX = 32
-ROUNDS_KEPT_MAX = 64  # finished ones, whose certificates and receipts are at hand
 QUESTION_RECORD_BYTES_MAX = QUESTION_BYTES_MAX + 1_024
 
 
@@ -195,54 +190,12 @@ def _resume(state: NodeState, records: list[Record], now_ms: int) -> list[Action
         return []  # of a network that this peer has left: it says nothing in it any more
     opened = open_question(question, network, state.config.verifier)
     standing = open_standing(standing_bytes, header=opened.header, network=network)
-    seat = _create_seat(state, question, opened, standing, now_ms)
+    seat = create_seat(state, question, opened, standing, now_ms)
     if seat is None:
         return []
     seat.round.restore(signed, facts, now_ms)
     resumed = Emit(seat.round_id, "round_resumed", (("statements", len(signed)),))
     return [resumed, *seat.run()]
-
-
-def _create_seat(
-    state: NodeState,
-    signed: SignedQuestion,
-    question: Question,
-    standing: OpenedStanding | None,
-    now_ms: int,
-) -> Seat | None:
-    """Take a seat in a question's round; None where the committee has none for this node."""
-    config = state.config
-    facts = create_facts(config.network, question, signed.payload, signed.signature, standing)
-    index = facts.committee.get_seat(config.signer.key)
-    if index is None:
-        return None
-    round_ = Round(
-        facts,
-        seat=index,
-        signer=config.signer,
-        verifier=config.verifier,
-        engine=config.engine,
-        timing=config.timing,
-        now_ms=now_ms,
-    )
-    seat = Seat(
-        round=round_,
-        own_key=config.signer.key,
-        asker=PeerKey(question.asker),
-        info=config.info,
-        judge=config.judge,
-        numbers=state.numbers,
-    )
-    state.seats[facts.round_id] = seat
-    _forget_oldest(state)
-    return seat
-
-
-def _forget_oldest(state: NodeState) -> None:
-    finished = [round_id for round_id, seat in state.seats.items() if seat.round.is_finished]
-    for round_id in finished[: max(0, len(finished) - ROUNDS_KEPT_MAX)]:
-        if not state.seats[round_id].outbox.waiting:
-            del state.seats[round_id]
 
 
 # -- messages --------------------------------------------------------------------------------------
@@ -259,9 +212,9 @@ def _on_received(state: NodeState, received: Received) -> list[Action]:
 def _dispatch(state: NodeState, message: Message, received: Received) -> list[Action]:
     match message:
         case AskMessage(question):
-            return _on_question(state, Ask(question), received.sender, received.at_ms)
+            return on_question(state, Ask(question), received.sender, received.at_ms)
         case StandingAskMessage(question, standing):
-            return _on_question(state, Ask(question, standing), received.sender, received.at_ms)
+            return on_question(state, Ask(question, standing), received.sender, received.at_ms)
         case ReceiptRequest(round_id, index):
             return on_receipt_request(state, received.sender, round_id, index)
         case (
@@ -320,96 +273,7 @@ def _on_chunk(state: NodeState, chunk: ReceiptChunk, sender: PeerKey, now_ms: in
         return [Send(sender, encode(ReceiptRequest(fetch.base, len(fetch.chunks))))]
     hold_base(state, b"".join(fetch.chunks), fetch.base)
     fetched = Emit(fetch.base, "receipt_fetched", (("sender", sender.hex()),))
-    return [fetched, *_on_question(state, fetch.ask, sender, now_ms)]
-
-
-def _on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> list[Action]:
-    """Open a round for a question, once per asker and counter, and pass it on."""
-    config, signed = state.config, ask.question
-    question = open_question(signed, config.network, config.verifier)
-    round_id = compute_round_id(signed.payload)
-    known = state.seats.get(round_id)
-    if known is not None:
-        closed = known.close()
-        if closed is None and known.round.is_finished:
-            return _refuse(question, sender, round_id, "this round was given up; ask under a new counter")
-        is_heard = closed is not None and not known.outbox.waiting and sender == question.asker
-        return [Send(sender, encode(closed))] if closed is not None and is_heard else []
-    if state.cancelled.holds(PeerKey(question.asker), round_id):
-        return []
-    slot = ASKER_PREFIX + question.asker + b"/%d" % question.counter
-    earlier = state.asked.get(slot)
-    if earlier == round_id:
-        is_asker = sender == question.asker
-        return load_receipt(state, ReceiptTicket(sender, round_id, None)) if is_asker else []
-    if earlier is not None:
-        reason = f"two questions under one counter {question.counter}"
-        fields = (("asker", question.asker.hex()), ("counter", question.counter))
-        refusal = _refuse(question, sender, round_id, reason)
-        return [*refusal, Emit(round_id, "asker_equivocated", fields)]
-    is_open = [seat for seat in state.seats.values() if not seat.round.is_finished]
-    if len(is_open) >= ROUNDS_OPEN_MAX:
-        reason = f"{len(is_open)} rounds are open here, {ROUNDS_OPEN_MAX} at most; ask again later"
-        return _refuse(question, sender, round_id, reason)
-    if draw_committee(config.network, question).get_seat(config.signer.key) is None:
-        return []
-    if state.pause_reason:
-        return [*_decline(state, round_id), *_refuse(question, sender, round_id, state.pause_reason)]
-    try:
-        standing = open_standing(ask.standing, header=question.header, network=config.network)
-    except (PeerError, LimitExceeded) as exc:
-        return [*_refuse(question, sender, round_id, exc.message), Penalise(sender, exc.message)]
-    if standing is not None:
-        base = find_base(state, standing.standing.round)
-        if base is None:
-            wanted = standing.standing.round
-            return seek_base(state, ask, round_id=round_id, base=wanted, sender=sender, now_ms=now_ms)
-        try:
-            state.history.check(standing, base)
-        except (PeerError, LimitExceeded) as exc:
-            reason = f"this peer does not know the standing {standing.digest.hex()[:16]}: {exc.message}"
-            refused = Emit(round_id, "standing_refused", (("reason", reason),))
-            # A peer whose rules differ may relay it in good faith; an asker has made it.
-            penalty = [Penalise(sender, reason)] if sender == question.asker else []
-            return [refused, *_refuse(question, sender, round_id, reason), *penalty]
-    seat = _create_seat(state, signed, question, standing, now_ms)
-    if seat is None:
-        return []
-    state.asked[slot] = round_id
-    state.known[round_id] = None
-    return _open_round(state, seat, signed, slot, now_ms)
-
-
-def _decline(state: NodeState, round_id: bytes) -> list[Action]:
-    """Note, once, that a round is not taken."""
-    if round_id in state.declined:
-        return []
-    state.declined.append(round_id)
-    return [Emit(round_id, "round_declined", (("reason", state.pause_reason),))]
-
-
-def _refuse(question: Question, sender: PeerKey, round_id: bytes, reason: str) -> list[Action]:
-    """Say no to the asker; a peer that relays a question in good faith takes no such word."""
-    if sender != question.asker:
-        return []
-    return [Send(sender, encode(RefusalMessage(round_id, reason.encode())))]
-
-
-def _open_round(
-    state: NodeState, seat: Seat, signed: SignedQuestion, slot: bytes, now_ms: int
-) -> list[Action]:
-    facts = seat.round.desk.facts
-    actions: list[Action] = []
-    records = [Record(Table.FACT, facts.round_id, QUESTION_KEY, encode(signed))]
-    if facts.standing is not None:
-        records.append(Record(Table.FACT, facts.round_id, STANDING_KEY, facts.standing.data))
-    records.append(Record(Table.SIGNED, state.config.network.network_id, slot, facts.round_id))
-    seat.persist(records, actions)
-    opened = (("seat", seat.round.desk.seat), ("seats", facts.committee.n), ("quorum", facts.committee.q))
-    actions.append(Emit(facts.round_id, "round_opened", opened))
-    seat.broadcast(retell_ask(facts))
-    seat.round.start(now_ms)
-    return actions + seat.run()
+    return [fetched, *on_question(state, fetch.ask, sender, now_ms)]
 
 
 # -- receipts --------------------------------------------------------------------------------------
@@ -419,8 +283,10 @@ def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     ticket = state.tickets.pop(loaded.request_id, None)
     if isinstance(ticket, BaseTicket):
         return _on_base_loaded(state, ticket, loaded)
-    if ticket is None or loaded.receipt is None:
+    if ticket is None:
         return []
+    if loaded.receipt is None:
+        return _tell_lost(ticket)
     if isinstance(ticket, ArchiveTicket):
         return hold_archive(state, ticket, loaded.receipt, loaded.at_ms)
     if ticket.index is not None:
@@ -435,6 +301,14 @@ def _on_receipt_loaded(state: NodeState, loaded: ReceiptLoaded) -> list[Action]:
     return [Send(ticket.key, encode(RoundClosed(ticket.round_id, result.digest, result.status)))]
 
 
+def _tell_lost(ticket: ReceiptTicket | ArchiveTicket) -> list[Action]:
+    """Tell an asker that its round is over, without a receipt here: given up, or forgotten (ADR 33)."""
+    if isinstance(ticket, ArchiveTicket) or ticket.index is not None:
+        return []
+    reason = b"this round is over, and its receipt is not kept here; ask under a new counter"
+    return [Send(ticket.key, encode(RefusalMessage(ticket.round_id, reason)))]
+
+
 def _on_base_loaded(state: NodeState, ticket: BaseTicket, loaded: ReceiptLoaded) -> list[Action]:
     """Go on with a question; where the disk has no receipt that verifies, the question's sender is asked."""
     actions: list[Action] = []
@@ -444,7 +318,7 @@ def _on_base_loaded(state: NodeState, ticket: BaseTicket, loaded: ReceiptLoaded)
         except PeerError as exc:
             actions.append(Emit(ticket.round_id, "receipt_damaged", (("reason", exc.message),)))
         else:
-            return _on_question(state, ticket.ask, ticket.sender, loaded.at_ms)
+            return on_question(state, ticket.ask, ticket.sender, loaded.at_ms)
     return actions + fetch_base(
         state,
         ticket.ask,

@@ -15,6 +15,7 @@ from swarm.core.actions import Action, LoadReceipt
 from swarm.core.archive import Archive
 from swarm.core.cancels import EarlyCancels
 from swarm.core.history import Ask, History
+from swarm.core.places import Places
 from swarm.core.seat import Numbers, Seat
 
 DECLINED_MAX: Final = 256
@@ -86,9 +87,13 @@ class NodeState:
     tickets: dict[int, Ticket] = field(default_factory=dict)
     history: History = field(default_factory=History)
     cancelled: EarlyCancels = field(default_factory=EarlyCancels)
+    places: Places = field(init=False)
     is_halted: bool = False
     pause_reason: str = ""  # why no further rounds are taken; empty while they are
     declined: deque[bytes] = field(default_factory=lambda: deque(maxlen=DECLINED_MAX))
+
+    def __post_init__(self) -> None:
+        self.places = Places(frozenset(self.config.network.keys))
 
 
 def load_receipt(state: NodeState, ticket: Ticket) -> list[Action]:

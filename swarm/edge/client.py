@@ -4,6 +4,7 @@ Nothing a peer says is believed: progress is shown as it comes, and a receipt co
 against the network that was asked, for the very question that was asked.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from consensus.errors import LimitExceeded, PeerError
 from consensus.genesis import Network
 from consensus.identity import PeerKey
 from consensus.messages import (
+    BUSY_PREFIX,
     CancelMessage,
     Message,
     ProgressMessage,
@@ -37,6 +39,7 @@ from swarm.edge.link import DialFailed, Inbound, LinkDown, LinkUp, MeshEvent
 from swarm.edge.mesh import Mesh
 from swarm.edge.past import Backing
 
+AGAIN_S = 0.5  # before a busy seat is asked again; it keeps an asker's place in its line for longer
 EARLIER_ROUNDS_MAX = 64  # late word of the last so many rounds is no fault
 
 
@@ -104,6 +107,9 @@ class _Asking:
     waiting: int = 0  # who asks the same question twice waits for the same round
     transfers: dict[PeerKey, _Transfer] = field(default_factory=dict)
     refusals: dict[PeerKey, str] = field(default_factory=dict)
+    busy: dict[PeerKey, str] = field(default_factory=dict)  # seats that had no place, and what they said
+    again: dict[PeerKey, None] = field(default_factory=dict)  # of those, seats to be asked again
+    again_at: float = math.inf
     seconds: dict[int, float] = field(default_factory=dict)
     end: Answered | Unanswered | None = None
 
@@ -153,7 +159,9 @@ class AskerClient:
         try:
             with trio.move_on_after(deadline_s):
                 while asking.end is None:
-                    await self._take_events()
+                    with trio.move_on_at(asking.again_at):
+                        await self._take_events()
+                    self._ask_again(asking)
         except trio.Cancelled:
             if asking.waiting == 1:
                 self.cancel(asking.round_id)
@@ -164,10 +172,9 @@ class AskerClient:
                 self._askings.pop(asking.round_id, None)
         if asking.end is None:
             linked, members = len(self._mesh.linked()), len(self._network.keys)
-            return self._give_up(
-                asking,
-                f"no certified result within {deadline_s:g} s; {linked} of {members} peers are connected",
-            )
+            said = f"no certified result within {deadline_s:g} s; {linked} of {members} peers are connected"
+            busy = f", {len(asking.busy)} were busy: {'; '.join(sorted(set(asking.busy.values())))}"
+            return self._give_up(asking, said + (busy if asking.busy else ""))
         return asking.end
 
     async def watch(self) -> None:
@@ -208,6 +215,15 @@ class AskerClient:
         """Put the question to a member, if it has a seat: the others have nothing to do with it."""
         if asking.committee.get_seat(key) is not None:
             self._mesh.send(key, asking.ask)
+
+    def _ask_again(self, asking: _Asking) -> None:
+        """Ask the seats again that had no place, once it is time; they know how long who waits."""
+        if trio.current_time() < asking.again_at:
+            return
+        for key in asking.again:
+            self._tell(key, asking)
+        asking.again.clear()
+        asking.again_at = math.inf
 
     async def _take_events(self) -> None:
         """Take what the links bring, for all who wait: one of them reads, the others sleep until it has."""
@@ -289,7 +305,15 @@ class AskerClient:
 
     def _note_refusal(self, key: PeerKey, message: RefusalMessage, asking: _Asking) -> None:
         reason = message.reason[:512].decode("utf-8", "replace")
-        if asking.committee.get_seat(key) is not None:
+        is_seat = asking.committee.get_seat(key) is not None
+        if is_seat and reason.startswith(BUSY_PREFIX):
+            is_news = key not in asking.busy
+            asking.busy[key] = reason.removeprefix(BUSY_PREFIX)
+            asking.again[key] = None
+            asking.again_at = min(asking.again_at, trio.current_time() + AGAIN_S)
+            if not is_news:
+                return
+        elif is_seat:
             asking.refusals[key] = reason
         self._on_progress(Progress(ProgressKind.REFUSED, key, round_id=asking.round_id, reason=reason))
         if len(asking.refusals) > asking.committee.f:
@@ -300,6 +324,7 @@ class AskerClient:
         if message.phase not in list(Phase):
             raise PeerError(f"progress: got phase {message.phase}, expected 0 to 3")
         phase = Phase(message.phase)
+        asking.busy.pop(key, None)  # it has a place by now
         if phase is Phase.CLOSED:
             asking.seconds.setdefault(message.step, trio.current_time() - asking.asked_at)
         self._on_progress(

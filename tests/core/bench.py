@@ -31,12 +31,16 @@ def make_network() -> Network:
 
 
 def make_question(
-    network: Network, *, text: bytes = b"What is 7 times 12?", counter: int = 0
+    network: Network,
+    *,
+    text: bytes = b"What is 7 times 12?",
+    counter: int = 0,
+    asker: KeyPair = ASKER,
 ) -> SignedQuestion:
     question = Question(
         version=1,
         network=network.network_id,
-        asker=ASKER.key,
+        asker=asker.key,
         counter=counter,
         header=network.network_id,
         turns=(Turn(1, text),),
@@ -50,7 +54,7 @@ def make_question(
         reveal_ms=3_000,
         attestation=0,
     )
-    return sign_question(question, ASKER, network)
+    return sign_question(question, asker, network)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from consensus.bodies import BallotBody
 from consensus.decision import Status
 from consensus.encoding import decode, encode
 from consensus.genesis import Member, create_network
-from consensus.identity import PeerKey
+from consensus.identity import KeyPair, PeerKey
 from consensus.messages import (
     AskMessage,
     BodyRequest,
@@ -56,8 +56,9 @@ from swarm.core.inputs import (
     TimerFired,
     Unpaused,
 )
-from swarm.core.node import CHUNK_BYTES, ROUNDS_OPEN_MAX
-from swarm.core.records import QUESTION_KEY, Record, Table
+from swarm.core.node import CHUNK_BYTES
+from swarm.core.places import MEMBERS_PLACES, PASSED_ON_PLACES, ROUNDS_OPEN_MAX
+from swarm.core.records import ASKER_PREFIX, QUESTION_KEY, Record, Table
 from swarm.core.state import TICKETS_MAX, TICKETS_SENDER_MAX
 from tests.core.bench import (
     ASKER,
@@ -309,15 +310,50 @@ def test_a_node_without_a_seat_does_nothing() -> None:
     assert not bench.state.seats
 
 
-def test_only_so_many_rounds_are_open_at_once() -> None:
+def test_one_asker_has_half_of_the_places_and_others_have_the_rest() -> None:
     bench = Bench()
-    for counter in range(ROUNDS_OPEN_MAX):
+    half = (ROUNDS_OPEN_MAX - PASSED_ON_PLACES - MEMBERS_PLACES) // 2
+    for counter in range(half):
         assert get_events(bench.ask(make_question(bench.network, counter=counter)))[0] == "round_opened"
-    late = make_question(bench.network, counter=ROUNDS_OPEN_MAX)
+    late = make_question(bench.network, counter=half)
     (refusal,) = get_sent(bench.ask(late))
     assert isinstance(refusal, RefusalMessage)
-    assert b"rounds are open" in refusal.reason
-    assert get_sent(bench.ask(late, sender=bench.others[0])) == []
+    assert refusal.reason == f"busy: {half} rounds are open here, {half} of them yours".encode()
+    other = make_question(bench.network, asker=STRANGER)
+    assert get_events(bench.ask(other, sender=STRANGER.key))[0] == "round_opened"
+    # A seat that has opened the round already asks for no more than it would.
+    assert get_sent(bench.ask(late, sender=STRANGER.key)) == []
+    assert get_events(bench.ask(late, sender=bench.others[0]))[0] == "round_opened"
+
+
+def test_only_so_many_rounds_are_open_at_once() -> None:
+    bench = Bench()
+    askers = [KeyPair(b"%032d" % number) for number in range(ROUNDS_OPEN_MAX)]
+    opened = 0
+    for asker in askers:
+        asked = make_question(bench.network, asker=asker)
+        opened += get_events(bench.ask(asked, sender=bench.others[0]))[:1] == ["round_opened"]
+    assert opened == ROUNDS_OPEN_MAX - MEMBERS_PLACES
+    stranger = make_question(bench.network, asker=STRANGER)
+    (refusal,) = get_sent(bench.ask(stranger, sender=STRANGER.key))
+    assert isinstance(refusal, RefusalMessage)
+    assert refusal.reason == f"busy: {opened} rounds are open here, and 0 askers wait before you".encode()
+
+
+def test_a_round_without_a_receipt_is_over_for_who_asks_again() -> None:
+    """It was forgotten, or given up before a restart: only its counter is left."""
+    bench = Bench()
+    signed = make_question(bench.network)
+    round_id = compute_round_id(signed.payload)
+    slot = ASKER_PREFIX + ASKER.key + b"/0"
+    bench.put(Started(0, (Record(Table.SIGNED, bench.network.network_id, slot, round_id),)))
+    (load,) = bench.ask(signed)
+    assert isinstance(load, LoadReceipt)
+    (refusal,) = get_sent(bench.put(ReceiptLoaded(0, load.request_id, None)))
+    assert isinstance(refusal, RefusalMessage)
+    assert refusal.reason.startswith(b"this round is over")
+    assert get_sent(bench.ask(signed, sender=bench.others[0])) == []
+    assert get_records(bench.done) == []
 
 
 # -- frames ------------------------------------------------------------------------------------------

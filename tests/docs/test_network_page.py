@@ -38,6 +38,7 @@ def test_every_struct_and_tag_is_on_the_page() -> None:
 
 def test_every_limit_on_the_page_is_the_programs() -> None:
     limits, edge = OverlayLimits(), EdgeLimits()
+    one, every = limits.asker_rate, limits.askers_rate
     for words in (
         f"at most {limits.records_per_message_max}, at most one a member",
         f"0 to {URLS_MAX} URLs",
@@ -49,7 +50,11 @@ def test_every_limit_on_the_page_is_the_programs() -> None:
         f"{limits.relay_bytes_per_s / 2**20:g} MiB and {limits.relay_frames_per_s:,g} frames a second"
         f" ({limits.relay_bytes_burst / 2**20:g} MiB and {limits.relay_frames_burst:,} at once)",
         f"{limits.relay_total_bytes_per_s / 2**20:g} MiB a second in all",
-        f"the last {limits.seen_max:,} of a source",
+        f"an asker within {one.bytes_per_s / 2**10:g} KiB and {one.frames_per_s:g} frames"
+        f" ({one.bytes_burst / 2**20:g} MiB and {one.frames_burst})",
+        f"{every.bytes_per_s / 2**20:g} MiB and {every.frames_per_s:g} frames of all askers together",
+        f"for the {limits.askers_max:,} askers heard last",
+        f"the last {limits.seen_max:,} of a member and {limits.asker_seen_max} of an asker",
         f"after {WAIT_S:g} seconds ({RESTORED_WAIT_S:g} after a restore)",
     ):
         assert words in FLAT, words
@@ -63,7 +68,7 @@ def test_every_limit_on_the_page_is_the_programs() -> None:
 def test_the_examples_hold() -> None:
     pair, other = KeyPair(bytes(32)), KeyPair(b"\x01" * 32)
     record = sign_record(pair, ZERO, ["wss://a.example:4242"], issued_ms=NOW_MS).signed
-    source = RelaySource(signer=pair, network_id=ZERO, limits=OverlayLimits())
+    source = RelaySource(signer=pair, network_id=ZERO, rate=OverlayLimits().member_rate)
     frame = source.seal(other.key, b"\x92\x01\x02", now_ms=NOW_MS)
     digits = re.sub(r"\s+", "", PAGE)
     for made in (record.payload, frame.frame, record.signature[:8], frame.signature[:8]):

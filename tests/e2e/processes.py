@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from consensus.committee import draw_committee
+from consensus.identity import KeyPair
 from consensus.messages import SignedQuestion
 from consensus.phases import Phase
 from consensus.question import Question, Turn, sign_question
@@ -32,12 +33,13 @@ def make_question(
     text: bytes = b"What is 7 times 12?",
     counter: int = 0,
     header: bytes | None = None,
+    asker: KeyPair | None = None,
 ) -> Question:
     """A question whose deadlines suit a test; without a header it builds on no history."""
     return Question(
         version=1,
         network=keys.network.network_id,
-        asker=keys.asker.key,
+        asker=(asker or keys.asker).key,
         counter=counter,
         header=keys.network.network_id if header is None else header,
         turns=(Turn(1, text),),

@@ -10,6 +10,7 @@ from consensus.decision import Status
 from consensus.encoding import Wire, encode
 from consensus.identity import PeerKey
 from consensus.messages import (
+    BUSY_PREFIX,
     AskMessage,
     ProgressMessage,
     ReceiptChunk,
@@ -24,7 +25,7 @@ from consensus.verify import verify_receipt
 from models.contract import Choice, ChoiceRequest, Finish, GenerateRequest, Generation, Score, ScoreRequest
 from models.errors import ModelError
 from swarm.core.node import CHUNK_BYTES
-from swarm.edge.client import Answered, ProgressKind, Unanswered
+from swarm.edge.client import AGAIN_S, Answered, ProgressKind, Unanswered
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.link import LinkDown
 from swarm.edge.mesh import Mesh
@@ -291,6 +292,59 @@ def test_more_refusals_than_liars_end_the_wait_with_their_reasons(tmp_path: Path
             assert answered.reason == "the members refuse the question: closed; full"
             assert answered.refusals == ("closed", "full")
             assert answered.elapsed_s < 5.0
+
+    run_within(DEADLINE_S, main)
+
+
+def test_busy_seats_are_asked_again_until_the_deadline(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_sockets(tmp_path, fakes=(0, 1, 2, 3)) as run:
+            asker, asked = await run.open_asker(), [0, 0, 0, 0]
+
+            async def be_busy(place: int) -> None:
+                mesh = run.fakes[place]
+                while True:
+                    _, message = await receive(mesh, AskMessage)
+                    assert isinstance(message, AskMessage)
+                    asked[place] += 1
+                    round_id = compute_round_id(message.question.payload)
+                    said = BUSY_PREFIX + ("full" if place else f"full {asked[place]}")
+                    reply(mesh, run.keys.asker.key, RefusalMessage(round_id, said.encode()))
+
+            for place in range(4):
+                run.nursery.start_soon(be_busy, place)
+            run.seen.clear()
+            answered = await asker.ask(run.sign(), deadline_s=4.2 * AGAIN_S)
+            assert isinstance(answered, Unanswered)
+            assert 3 <= max(asked) <= 6
+            assert f"4 of 4 peers are connected, 4 were busy: full; full {asked[0]}" in answered.reason
+            assert answered.refusals == ()
+            told = [item.peer for item in run.seen if item.kind is ProgressKind.REFUSED]
+            assert len(told) == len(set(told)) == 4  # each once, however often it was asked
+
+    run_within(DEADLINE_S, main)
+
+
+def test_a_seat_that_was_busy_at_first_takes_the_question_when_it_is_asked_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_sockets(tmp_path, fakes=(0, 1, 2, 3)) as run:
+            asker = await run.open_asker()
+
+            async def play(place: int) -> None:
+                mesh, data = run.fakes[place], b"no receipt"
+                _, first = await receive(mesh, AskMessage)
+                assert isinstance(first, AskMessage)
+                round_id = compute_round_id(first.question.payload)
+                reply(mesh, run.keys.asker.key, RefusalMessage(round_id, f"{BUSY_PREFIX}full".encode()))
+                _, again = await receive(mesh, AskMessage)
+                assert again == first
+                reply(mesh, run.keys.asker.key, ProgressMessage(round_id, 0, 0, 1))
+                await serve(mesh, run.keys.asker.key, round_id, data)
+
+            run.nursery.start_soon(play, 2)
+            answered = await asker.ask(run.sign(), deadline_s=4.0 * AGAIN_S)
+            assert isinstance(answered, Unanswered)
+            assert "busy" not in answered.reason  # it had a place by then; its receipt was none
 
     run_within(DEADLINE_S, main)
 

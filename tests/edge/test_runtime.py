@@ -17,7 +17,7 @@ from consensus.decision import DecisionEngine, Status
 from consensus.desk import Timing
 from consensus.errors import StoreError
 from consensus.evidence import decode_payload, get_slot
-from consensus.identity import PeerKey, Verifier
+from consensus.identity import KeyPair, PeerKey, Verifier
 from consensus.messages import (
     AskMessage,
     Kind,
@@ -207,9 +207,9 @@ class World:
                 await self.start(place, MemoryStore())
 
     @asynccontextmanager
-    async def open_mesh(self) -> AsyncIterator[Mesh]:
+    async def open_mesh(self, asker: KeyPair | None = None) -> AsyncIterator[Mesh]:
         mesh = Mesh(
-            signer=self.keys.asker,
+            signer=asker or self.keys.asker,
             network_id=self.keys.network.network_id,
             members=self.urls,
             limits=LIMITS,

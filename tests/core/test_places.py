@@ -1,0 +1,153 @@
+"""Places for rounds are shared fairly, whatever the rate at which each asker asks."""
+
+from collections import Counter, deque
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consensus.identity import PeerKey
+from swarm.core.places import (
+    LINE_MAX,
+    MEMBERS_PLACES,
+    PASSED_ON_PLACES,
+    PATIENCE_MS,
+    ROUNDS_OPEN_MAX,
+    Places,
+)
+
+STRANGERS_PLACES = ROUNDS_OPEN_MAX - PASSED_ON_PLACES - MEMBERS_PLACES
+MEMBERS = [PeerKey(b"m%031d" % number) for number in range(4)]
+
+
+def make_key(number: int) -> PeerKey:
+    return PeerKey(b"s%031d" % number)
+
+
+class Desk:
+    """A node's places, and the rounds that are open on them."""
+
+    def __init__(self) -> None:
+        self.places = Places(frozenset(MEMBERS))
+        self.open: Counter[PeerKey] = Counter()
+
+    def ask(self, asker: PeerKey, now_ms: int = 0, *, is_passed_on: bool = False) -> bool:
+        reason = self.places.find_reason(asker, self.open, is_passed_on=is_passed_on, now_ms=now_ms)
+        if not reason:
+            self.open[asker] += 1
+        return not reason
+
+    def end(self, asker: PeerKey) -> None:
+        self.open[asker] -= 1
+        self.open = +self.open
+
+    def fill(self) -> list[PeerKey]:
+        """Have strangers take all places that strangers may have."""
+        askers = [make_key(number) for number in range(STRANGERS_PLACES)]
+        assert all(self.ask(asker) for asker in askers)
+        return askers
+
+
+def test_one_asker_alone_has_half() -> None:
+    desk = Desk()
+    assert sum(desk.ask(make_key(1)) for _ in range(100)) == STRANGERS_PLACES // 2
+
+
+def test_who_has_no_place_waits_its_turn_however_often_others_ask() -> None:
+    desk = Desk()
+    first, *_ = desk.fill()
+    patient, greedy = make_key(100), make_key(101)
+    assert not desk.ask(patient, 0)
+    for now_ms in range(0, 1_000, 10):
+        assert not desk.ask(greedy, now_ms)
+    desk.end(first)
+    assert not desk.ask(greedy, 1_000)
+    assert desk.ask(patient, 1_000)
+    desk.end(make_key(1))
+    assert not desk.ask(patient, 1_001)  # it has had its turn
+    assert desk.ask(greedy, 1_002)
+
+
+def test_who_asks_no_more_keeps_nobody_waiting_for_long() -> None:
+    desk = Desk()
+    first, *_ = desk.fill()
+    assert not desk.ask(make_key(100), 0)
+    desk.end(first)
+    assert not desk.ask(make_key(101), PATIENCE_MS)
+    assert desk.ask(make_key(101), PATIENCE_MS + 1)
+
+
+def test_who_waits_for_rounds_of_its_own_holds_up_nobody() -> None:
+    desk = Desk()
+    first, second, *_ = desk.fill()
+    assert not desk.ask(second, 0)
+    desk.end(first)
+    assert not desk.ask(second, 1)  # one of its own is open, and one place free
+    assert desk.ask(make_key(100), 2)
+
+
+def test_strangers_leave_room_for_members_and_for_rounds_that_others_opened() -> None:
+    desk = Desk()
+    desk.fill()
+    assert not desk.ask(make_key(100))
+    assert desk.ask(MEMBERS[0])
+    for number in range(200, 200 + ROUNDS_OPEN_MAX):
+        desk.ask(make_key(number), is_passed_on=True)
+    assert sum(desk.open.values()) == ROUNDS_OPEN_MAX - MEMBERS_PLACES + 1
+    assert not desk.ask(MEMBERS[1])
+    while sum(desk.open.values()) < ROUNDS_OPEN_MAX:
+        assert desk.ask(MEMBERS[1], is_passed_on=True)
+    assert not desk.ask(MEMBERS[2], is_passed_on=True)
+
+
+def test_the_line_is_bounded() -> None:
+    desk = Desk()
+    first, *_ = desk.fill()
+    for number in range(1_000, 1_000 + LINE_MAX + 50):
+        assert not desk.ask(make_key(number))
+    desk.end(first)
+    for number in range(1_000, 1_000 + LINE_MAX):
+        assert desk.ask(make_key(number), 1)
+        desk.end(make_key(number))
+    for number in range(1_000 + LINE_MAX, 1_000 + LINE_MAX + 50):
+        assert desk.ask(make_key(number), 1)
+        desk.end(make_key(number))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.booleans(), st.booleans(), st.integers(0, 400)), max_size=300)
+)
+def test_never_more_rounds_than_places(asked: list[tuple[int, bool, bool, int]]) -> None:
+    desk, now_ms = Desk(), 0
+    for number, is_passed_on, is_ending, wait_ms in asked:
+        now_ms += wait_ms
+        asker = MEMBERS[number] if number < len(MEMBERS) else make_key(number)
+        if is_ending and desk.open[asker]:
+            desk.end(asker)
+        else:
+            desk.ask(asker, now_ms, is_passed_on=is_passed_on)
+        strangers = sum(count for key, count in desk.open.items() if key not in MEMBERS)
+        assert sum(desk.open.values()) <= ROUNDS_OPEN_MAX
+        assert strangers <= ROUNDS_OPEN_MAX - MEMBERS_PLACES
+
+
+@given(
+    st.integers(STRANGERS_PLACES + 1, 80),
+    st.lists(st.integers(1, 40), min_size=80, max_size=80),
+    st.integers(100, 300),
+)
+def test_all_who_wait_have_one_round_after_the_other(waiting: int, rates: list[int], endings: int) -> None:
+    """Each asks at a rate of its own while the oldest round ends; nobody has two turns more than another."""
+    desk = Desk()
+    running = deque(desk.fill())
+    askers = [make_key(1_000 + number) for number in range(waiting)]
+    turns = Counter(dict.fromkeys(askers, 0))
+    assert not any(desk.ask(asker, 0) for asker in askers)
+    for now_ms in range(endings):
+        desk.end(running.popleft())
+        for asker, rate in zip(askers, rates, strict=False):
+            for _ in range(rate):
+                if desk.ask(asker, now_ms):
+                    turns[asker] += 1
+                    running.append(asker)
+        assert len(running) == STRANGERS_PLACES, "somebody who waits has every place that is free"
+    assert max(turns.values()) - min(turns.values()) <= 1
