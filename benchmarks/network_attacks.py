@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -169,7 +170,7 @@ async def attack(scene: Scene, kind: str, *, seconds: float, processes: int) -> 
     return began[0], done
 
 
-async def measure(scene: Scene, kind: str, *, seconds: float, processes: int) -> Attacked:
+async def measure(scene: Scene, kind: str, *, seconds: float, processes: int, calm_s: float) -> Attacked:
     """Be at peace, be attacked, be at peace again."""
     logs = [get_log_size(victim) for victim in scene.victims]
     starts = [count_lines(victim) for victim in scene.victims]
@@ -182,9 +183,9 @@ async def measure(scene: Scene, kind: str, *, seconds: float, processes: int) ->
         began, tally = await attack(scene, kind, seconds=seconds, processes=processes)
         nursery.cancel_scope.cancel()
     ended = time.monotonic()
-    await trio.sleep(CALM_S)
+    await trio.sleep(calm_s)
     calm = time.monotonic()
-    await trio.sleep(CALM_S / 2)
+    await trio.sleep(calm_s / 2)
     now = time.monotonic()
     watch = max(scene.watches, key=lambda one: one.get_use(began, ended).memory_mib)
     place = scene.watches.index(watch)
@@ -250,7 +251,7 @@ def find_failures(found: Attacked) -> list[str]:
 
 
 async def run_attacks(
-    scene: Scene, kinds: Sequence[str], *, seconds: float, processes: int
+    scene: Scene, kinds: Sequence[str], *, seconds: float, processes: int, calm_s: float
 ) -> list[Attacked]:
     """Attack in all these ways; while the member attacks, its own process is down."""
     paths = Paths(data=scene.stage.root / "honest", cache=scene.stage.root / "cache")
@@ -268,7 +269,7 @@ async def run_attacks(
         for kind in kinds:
             if kind.startswith(MEMBERS_ATTACKS) and scene.traitor.is_up():
                 scene.stage.kill(scene.traitor)
-            found.append(await measure(scene, kind, seconds=seconds, processes=processes))
+            found.append(await measure(scene, kind, seconds=seconds, processes=processes, calm_s=calm_s))
             print("\n".join(describe(found[-1])), flush=True)
         nursery.cancel_scope.cancel()
     return found
@@ -281,7 +282,15 @@ def group_kinds(kinds: Sequence[str]) -> list[Sequence[str]]:
     return [by_strangers, *by_members] if by_strangers else [*by_members]
 
 
-def run(root: Path, kinds: Sequence[str], *, seconds: float, processes: int, is_all: bool) -> list[Attacked]:
+def run(
+    root: Path,
+    kinds: Sequence[str],
+    *,
+    seconds: float,
+    processes: int,
+    is_all: bool,
+    calm_s: float = CALM_S,
+) -> list[Attacked]:
     """Make a network in an empty directory and attack it.
 
     Returns:
@@ -295,7 +304,9 @@ def run(root: Path, kinds: Sequence[str], *, seconds: float, processes: int, is_
         for peer in stage.peers:
             stage.start(peer)
         stage.wait_linked(stage.peers, PEERS - 1)
-        return trio.run(lambda: run_attacks(scene, kinds, seconds=seconds, processes=processes))
+        return trio.run(
+            partial(run_attacks, scene, kinds, seconds=seconds, processes=processes, calm_s=calm_s)
+        )
     finally:
         stage.stop()
 

@@ -115,7 +115,9 @@ def test_p95_is_a_value_that_was_seen() -> None:
 
 @pytest.mark.slow
 def test_a_short_run_keeps_the_goals_for_memory_and_rounds(tmp_path: Path) -> None:
-    found = run(tmp_path, ("noise", "clients-malformed"), seconds=SECONDS, processes=1, is_all=False)
+    found = run(
+        tmp_path, ("noise", "clients-malformed"), seconds=SECONDS, processes=1, is_all=False, calm_s=1.0
+    )
     assert [one.kind for one in found] == ["noise", "clients-malformed"]
     assert [failure for one in found for failure in find_failures(one)] == []
     noise, frames = found
