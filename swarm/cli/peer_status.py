@@ -106,6 +106,7 @@ def render_status(said: "Mapping[str, Json]") -> str:
         ),
         ("machine", f"{said['memory_mb']} MiB in use, {disk_free // MIB} MiB free on disk"),
         ("data", f"{clean_terminal(str(said['directory']))}, {store_bytes // MIB} MiB of rounds"),
+        *(("problem", clean_terminal(str(problem))) for problem in _list(said, "problems")),
     ]
     return "\n".join(f"  {name:8} {value}" for name, value in rows)
 

@@ -37,6 +37,7 @@ class PeerCollector(Collector):
             ("peerage_peer_up", "Whether the peer takes links", vitals.is_up),
             ("peerage_peer_links", "Members it is linked with", len(vitals.get_links())),
             ("peerage_peer_rounds_open", "Rounds it has a seat in now", vitals.count_open()),
+            ("peerage_peer_problems", "What is wrong with its files", len(vitals.get_problems())),
             ("peerage_peer_halted", "Whether it says nothing more", bool(tally.halted)),
             ("peerage_peer_paused", "Whether it takes no further rounds", bool(vitals.pause_reason)),
             ("peerage_peer_started_seconds", "Since when it runs", vitals.started_ms / 1_000),

@@ -15,7 +15,7 @@ import trio
 
 from consensus.decision import DecisionEngine
 from consensus.errors import ConfigError, StoreError
-from consensus.identity import KeyPair, Verifier
+from consensus.identity import KeyPair, PeerKey, Verifier
 from models.catalog import open_model
 from models.contract import Model
 from models.judges.strategy import JudgeStrategy, format_strategy
@@ -147,20 +147,10 @@ async def open_peer(
         )
         host = ModelHost(model)
         runtime = _make_runtime(signer, file, model, judge, store=store, links=links, host=host, log=log)
-        vitals = Vitals(
-            config=config,
-            file=file,
-            key=signer.key,
-            directory=directory,
-            started_ms=get_wall_ms(),
-            tally=Tally(),
-            get_links=links.list_members,
-            count_open=runtime.count_open_rounds,
-            get_clock_behind_s=links.get_clock_behind_s,
-            url=links.url,
-            judge=format_strategy(judge),
-            model=model.info().name,
+        vitals = _make_vitals(
+            directory, config, file, signer.key, runtime=runtime, links=links, log=log, model=model
         )
+        vitals.judge = format_strategy(judge)
         caps = Caps(config, restored=RESTORED_REASON if is_restored(directory) else "")
         service = PeerService(vitals=vitals, runtime=runtime, caps=caps)
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -175,6 +165,39 @@ async def open_peer(
             sent = {"sent_messages": links.mesh.sent_messages, "sent_bytes": links.mesh.sent_bytes}
             log.append("node_stopped", peer=signer.key, fields=sent)
             nursery.cancel_scope.cancel()
+
+
+def _make_vitals(
+    directory: Path,
+    config: PeerConfig,
+    file: NetworkFile,
+    key: PeerKey,
+    *,
+    runtime: Runtime,
+    links: MemberLinks,
+    log: EventLog,
+    model: Model,
+) -> Vitals:
+    return Vitals(
+        config=config,
+        file=file,
+        key=key,
+        directory=directory,
+        started_ms=get_wall_ms(),
+        tally=Tally(),
+        get_links=links.list_members,
+        count_open=runtime.count_open_rounds,
+        get_clock_behind_s=links.get_clock_behind_s,
+        get_problems=partial(_list_problems, log, links),
+        url=links.url,
+        model=model.info().name,
+    )
+
+
+def _list_problems(log: EventLog, links: MemberLinks) -> tuple[str, ...]:
+    """Return what is wrong with a peer's files that does not keep it from taking rounds."""
+    said = ("" if log.failure is None else log.failure.message, links.mesh.anchors_problem)
+    return tuple(problem for problem in said if problem)
 
 
 def _open_log(directory: Path) -> EventLog:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,6 +42,7 @@ class Vitals:
         get_links: The members it is linked with.
         count_open: Rounds that it has a seat in now.
         get_clock_behind_s: At least so far its clock is behind another member's, seconds.
+        get_problems: What is wrong with its files that does not keep it from taking rounds.
         url: Where it listens; empty where nowhere.
         judge: How it judges.
         model: What it answers with.
@@ -60,6 +61,7 @@ class Vitals:
     get_links: Callable[[], tuple[PeerKey, ...]]
     count_open: Callable[[], int]
     get_clock_behind_s: Callable[[], float]
+    get_problems: Callable[[], Sequence[str]] = tuple
     url: str = ""
     judge: str = ""
     model: str = ""
@@ -109,6 +111,7 @@ class Vitals:
                 **self.tally.get_rounds(),
             },
             "penalties": self.tally.penalties,
+            "problems": list(self.get_problems()),
             "clock_behind_s": round(self.get_clock_behind_s(), 3),
             "started_ms": self.started_ms,
             "memory_mb": round(get_memory_mb(), 1),

@@ -26,6 +26,7 @@ def show(tmp_path: Path) -> str:
         get_links=lambda: file.network.keys[:2],
         count_open=lambda: 1,
         get_clock_behind_s=lambda: 2.5,
+        get_problems=lambda: ("the log cannot be written",),
         is_up=True,
     )
     registry = CollectorRegistry()
@@ -39,6 +40,7 @@ def test_figures_are_the_peers(tmp_path: Path) -> None:
         "peerage_peer_links 2.0",
         "peerage_peer_rounds_open 1.0",
         "peerage_peer_halted 1.0",
+        "peerage_peer_problems 1.0",
         "peerage_peer_clock_behind_seconds 2.5",
         "peerage_peer_declined_total 1.0",
         "peerage_peer_penalties_total 3.0",

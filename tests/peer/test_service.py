@@ -1,5 +1,6 @@
 """Peers run as services over real sockets and real databases; they are asked, paused, and go down well."""
 
+import errno
 import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +15,8 @@ import trio
 from consensus.errors import ConfigError, NetworkError
 from consensus.verify import verify_receipt
 from swarm.cli.exits import find_cause
+from swarm.cli.peer_status import render_status
+from swarm.edge import event_log
 from swarm.edge.ask_options import AskOptions
 from swarm.edge.asking import Asked, SwarmAsker
 from swarm.edge.key_backup import RESTORED_NAME
@@ -105,6 +108,36 @@ def test_a_peers_log_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     live()
     assert len(list_old_files(get_log_path(places[0].directory))) == 2
+
+
+def test_a_log_that_cannot_be_written_is_a_problem_that_its_owner_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, file = make_places(tmp_path, 4)
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    @in_loop
+    async def live() -> None:
+        async with open_peers(places[:1], file):
+            directory = places[0].directory
+            said = await order(directory, do="status")
+            assert said is not None
+            assert said["problems"] == []
+            with monkeypatch.context() as patched:
+                patched.setattr(event_log, "_write_whole", refuse)
+                await order(directory, do="pause", reason="a film")
+            said = await order(directory, do="status")
+            assert said is not None
+            assert "cannot write the event log" in str(said["problems"])
+            assert "  problem  cannot write the event log" in render_status(said)
+            await order(directory, do="unpause")
+            said = await order(directory, do="status")
+            assert said is not None
+            assert said["problems"] == []
+
+    live()
 
 
 @in_loop
