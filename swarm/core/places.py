@@ -13,9 +13,11 @@ something. Four rules:
    are full might each take another question of those that wait, and no round would have a quorum.
 4. Members are named in the genesis, and strangers are whoever comes: some places are for members, who have
    a line of their own.
+
+A question that has its place and waits for the round it builds on holds the place meanwhile.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Container, Mapping
 from typing import Final
 
@@ -26,6 +28,7 @@ PASSED_ON_PLACES: Final = 16
 MEMBERS_PLACES: Final = 8
 PATIENCE_MS: Final = 2_500  # several of an asker's pauses before it asks again
 LINE_MAX: Final = 1_024  # askers in a line
+HELD_MS: Final = 5_000  # so long may a receipt take to be fetched; its sender may be slow, or not have it
 
 
 class Places:
@@ -35,29 +38,49 @@ class Places:
         members: Of the network.
     """
 
-    __slots__ = ("_members", "_members_line", "_strangers_line")
+    __slots__ = ("_held", "_members", "_members_line", "_strangers_line")
 
     def __init__(self, members: Container[bytes]) -> None:
         self._members = members
+        self._held: OrderedDict[bytes, tuple[PeerKey, int]] = OrderedDict()
         self._members_line: OrderedDict[PeerKey, int] = OrderedDict()
         self._strangers_line: OrderedDict[PeerKey, int] = OrderedDict()
 
+    def hold(self, round_id: bytes, asker: PeerKey, now_ms: int) -> None:
+        """Keep a place that a round has been given until it opens; not for longer than HELD_MS."""
+        self._held.setdefault(round_id, (asker, now_ms))
+
+    def release(self, round_id: bytes) -> None:
+        """Keep no place for a round any more: it is open, or refused."""
+        self._held.pop(round_id, None)
+
     def find_reason(
-        self, asker: PeerKey, open_rounds: Mapping[PeerKey, int], *, is_passed_on: bool, now_ms: int
+        self,
+        round_id: bytes,
+        asker: PeerKey,
+        open_rounds: Mapping[PeerKey, int],
+        *,
+        is_passed_on: bool,
+        now_ms: int,
     ) -> str:
         """Say why an asker gets no place now; empty where it gets one, which the caller gives it.
 
         Args:
+            round_id: What is asked, which may hold a place already.
             asker: Who asks.
             open_rounds: How many rounds each asker has open here.
             is_passed_on: Whether another seat has opened the round.
             now_ms: Any clock that does not go back, milliseconds.
         """
+        self._let_go(now_ms)
+        if round_id in self._held:
+            return ""
+        taken = Counter(open_rounds)
+        taken.update(holder for holder, _ in self._held.values())
         is_member = asker in self._members
         line = self._members_line if is_member else self._strangers_line
-        free = self._count_free(open_rounds, is_member=is_member, is_passed_on=is_passed_on)
-        own = open_rounds.get(asker, 0)
-        total = sum(open_rounds.values())
+        free = self._count_free(taken, is_member=is_member, is_passed_on=is_passed_on)
+        own, total = taken[asker], taken.total()
         if is_passed_on:
             if free > 0:
                 line.pop(asker, None)
@@ -74,12 +97,19 @@ class Places:
             line[asker] = now_ms
         return f"{total} rounds are open here, and {place} askers wait before you"
 
-    def _count_free(self, open_rounds: Mapping[PeerKey, int], *, is_member: bool, is_passed_on: bool) -> int:
+    def _let_go(self, now_ms: int) -> None:
+        while self._held:
+            round_id, (_, since_ms) = next(iter(self._held.items()))
+            if now_ms - since_ms <= HELD_MS:
+                return
+            del self._held[round_id]
+
+    def _count_free(self, taken: Counter[PeerKey], *, is_member: bool, is_passed_on: bool) -> int:
         places = ROUNDS_OPEN_MAX - (0 if is_passed_on else PASSED_ON_PLACES)
-        free = places - sum(open_rounds.values())
+        free = places - taken.total()
         if is_member:
             return free
-        strangers = sum(count for asker, count in open_rounds.items() if asker not in self._members)
+        strangers = sum(count for asker, count in taken.items() if asker not in self._members)
         return min(free, places - MEMBERS_PLACES - strangers)
 
 

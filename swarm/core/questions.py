@@ -51,8 +51,9 @@ def on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> lis
     if state.pause_reason:
         return [*_decline(state, round_id), *_refuse(question, sender, round_id, state.pause_reason)]
     is_passed_on = committee.get_seat(sender) is not None and sender != question.asker
+    asker = PeerKey(question.asker)
     busy = state.places.find_reason(
-        PeerKey(question.asker), _count_open(state), is_passed_on=is_passed_on, now_ms=now_ms
+        round_id, asker, _count_open(state), is_passed_on=is_passed_on, now_ms=now_ms
     )
     if busy:
         return _refuse(question, sender, round_id, BUSY_PREFIX + busy)
@@ -64,10 +65,12 @@ def on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> lis
         base = find_base(state, standing.standing.round)
         if base is None:
             wanted = standing.standing.round
+            state.places.hold(round_id, asker, now_ms)
             return seek_base(state, ask, round_id=round_id, base=wanted, sender=sender, now_ms=now_ms)
         try:
             state.history.check(standing, base)
         except (PeerError, LimitExceeded) as exc:
+            state.places.release(round_id)
             reason = f"this peer does not know the standing {standing.digest.hex()[:16]}: {exc.message}"
             refused = Emit(round_id, "standing_refused", (("reason", reason),))
             # A peer whose rules differ may relay it in good faith; an asker has made it.
@@ -76,6 +79,7 @@ def on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> lis
     seat = create_seat(state, signed, question, standing, now_ms)
     if seat is None:
         return []
+    state.places.release(round_id)
     state.asked[slot] = round_id
     state.known[round_id] = None
     return _open_round(state, seat, signed, slot, now_ms)

@@ -8,7 +8,7 @@ import pytest
 from consensus.encoding import encode
 from consensus.hashing import tagged_hash
 from consensus.history import compute_standing
-from consensus.identity import PeerKey
+from consensus.identity import KeyPair, PeerKey
 from consensus.messages import (
     AskMessage,
     ReceiptChunk,
@@ -33,6 +33,7 @@ from swarm.core.history import (
 )
 from swarm.core.inputs import Received
 from swarm.core.node import step
+from swarm.core.places import ROUNDS_OPEN_MAX
 from swarm.core.records import Table
 from tests.consensus.receipt_kit import (
     GOLD,
@@ -232,6 +233,20 @@ def test_a_receipt_may_come_in_pieces_and_a_piece_twice() -> None:
     assert get_events(actions)[:2] == ["receipt_fetched", "round_opened"]
     assert compute_round_id(message.question.payload) in world.nodes[LATE].state.seats
     assert receive(world, LATE, asker, encode(chunks[-1])) == []  # late, and no fault
+
+
+def test_a_question_keeps_its_place_while_a_receipt_is_fetched() -> None:
+    world, _, receipt = ask_late_node()
+    base, asker = open_round(receipt).facts.round_id, world.asker.key
+    askers = [KeyPair(b"%032d" % number) for number in range(ROUNDS_OPEN_MAX)]
+    for pair in askers:  # they take every place that is left to strangers
+        asked = replace(world.make_question("Who else?"), asker=pair.key)
+        receive(world, LATE, pair.key, encode(AskMessage(sign_question(asked, pair, world.network))))
+    opened = len(world.nodes[LATE].state.seats)
+    assert opened < len(askers)
+    actions = receive(world, LATE, asker, encode(ReceiptChunk(base, 0, 1, receipt)))
+    assert get_events(actions)[:2] == ["receipt_fetched", "round_opened"]
+    assert len(world.nodes[LATE].state.seats) == opened + 1
 
 
 Bend = Callable[[bytes, bytes], list[ReceiptChunk]]

@@ -1,12 +1,14 @@
 """Places for rounds are shared fairly, whatever the rate at which each asker asks."""
 
 from collections import Counter, deque
+from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consensus.identity import PeerKey
 from swarm.core.places import (
+    HELD_MS,
     LINE_MAX,
     MEMBERS_PLACES,
     PASSED_ON_PLACES,
@@ -29,12 +31,17 @@ class Desk:
     def __init__(self) -> None:
         self.places = Places(frozenset(MEMBERS))
         self.open: Counter[PeerKey] = Counter()
+        self.rounds = count()
+
+    def is_free(self, round_id: bytes, asker: PeerKey, now_ms: int, *, is_passed_on: bool = False) -> bool:
+        return not self.places.find_reason(
+            round_id, asker, self.open, is_passed_on=is_passed_on, now_ms=now_ms
+        )
 
     def ask(self, asker: PeerKey, now_ms: int = 0, *, is_passed_on: bool = False) -> bool:
-        reason = self.places.find_reason(asker, self.open, is_passed_on=is_passed_on, now_ms=now_ms)
-        if not reason:
-            self.open[asker] += 1
-        return not reason
+        is_free = self.is_free(b"%032d" % next(self.rounds), asker, now_ms, is_passed_on=is_passed_on)
+        self.open[asker] += is_free
+        return is_free
 
     def end(self, asker: PeerKey) -> None:
         self.open[asker] -= 1
@@ -97,6 +104,32 @@ def test_strangers_leave_room_for_members_and_for_rounds_that_others_opened() ->
     while sum(desk.open.values()) < ROUNDS_OPEN_MAX:
         assert desk.ask(MEMBERS[1], is_passed_on=True)
     assert not desk.ask(MEMBERS[2], is_passed_on=True)
+
+
+def test_who_waits_for_an_earlier_round_keeps_its_place() -> None:
+    desk = Desk()
+    first, *_ = desk.fill()
+    slow, other = make_key(100), make_key(101)
+    assert not desk.is_free(b"slow", slow, 0)
+    desk.end(first)
+    assert desk.is_free(b"slow", slow, 1)
+    desk.places.hold(b"slow", slow, 1)
+    assert not desk.ask(other, 2), "the place is kept"
+    assert desk.is_free(b"slow", slow, 3), "its second turn is the same turn"
+    desk.places.hold(b"slow", slow, 1 + HELD_MS)
+    assert not desk.ask(other, 1 + HELD_MS), "and not for longer, because it is held twice"
+    assert desk.ask(other, 2 + HELD_MS)
+    assert not desk.is_free(b"slow", slow, 2 + HELD_MS)
+
+
+def test_a_place_is_kept_for_no_round_that_is_refused() -> None:
+    desk = Desk()
+    first, *_ = desk.fill()
+    desk.end(first)
+    assert desk.is_free(b"bad", make_key(100), 0)
+    desk.places.hold(b"bad", make_key(100), 0)
+    desk.places.release(b"bad")
+    assert desk.ask(make_key(101), 0)
 
 
 def test_the_line_is_bounded() -> None:

@@ -8,7 +8,7 @@ from sim_net.checkers.rules import LIVENESS, SAFETY
 from sim_net.checkers.watch import Watch
 from sim_net.manifest import NetworkSettings
 from sim_net.world import World
-from swarm.core import node as core
+from swarm.core import questions
 from swarm.core.actions import Action
 from swarm.core.node import NodeState
 from swarm.core.records import QUESTION_KEY, Record, Table
@@ -57,7 +57,7 @@ def forget_counters(patch: Patch) -> None:
         seat.round.start(now_ms)
         return actions + seat.run()
 
-    patch.setattr(core, "_open_round", open_round)
+    patch.setattr(questions, "_open_round", open_round)
 
 
 def test_two_rounds_under_one_counter_break_the_askers_rule() -> None:
