@@ -272,6 +272,18 @@ class CancelMessage(Wire, frozen=True, tag=14):
     round: bytes
 
 
+class QuestionAnnouncement(Wire, frozen=True, tag=15):
+    """Tells a seat that the sender has a round's question, which is too long to be sent unasked."""
+
+    round: bytes
+
+
+class QuestionRequest(Wire, frozen=True, tag=16):
+    """Asks whoever announced a round's question for it."""
+
+    round: bytes
+
+
 SeatMessage = (
     StatementMessage | CommitsMessage | RevealMessage | ProposalMessage | CertificateMessage | BodyRequest
 )  # what the seats of a round say to each other
@@ -291,6 +303,8 @@ Message = (
     | ProgressMessage
     | RefusalMessage
     | CancelMessage
+    | QuestionAnnouncement
+    | QuestionRequest
 )
 
 

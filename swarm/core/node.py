@@ -21,6 +21,8 @@ from consensus.messages import (
     Message,
     ProgressMessage,
     ProposalMessage,
+    QuestionAnnouncement,
+    QuestionRequest,
     ReceiptChunk,
     ReceiptRequest,
     RefusalMessage,
@@ -37,8 +39,9 @@ from consensus.receipt import get_result, open_receipt
 from consensus.round import ABANDONED_KEY
 from consensus.standing import open_standing
 from swarm.core.actions import Action, Emit, Penalise, Send
+from swarm.core.announcements import on_announcement, on_question_request, pass_on
 from swarm.core.bases import fetch_base, hold_base
-from swarm.core.history import CHUNK_BYTES, Ask, retell_ask
+from swarm.core.history import CHUNK_BYTES, Ask
 from swarm.core.inputs import (
     CallFailed,
     CallFinished,
@@ -106,7 +109,7 @@ def step(state: NodeState, input_: Input) -> tuple[NodeState, list[Action]]:
             if seat is None:
                 return state, []
             if timer.name is TimerName.RESEND and seat.round.is_open(timer.step):
-                seat.broadcast(retell_ask(seat.round.desk.facts))
+                seat.broadcast(pass_on(seat.round.desk.facts))
             seat.round.on_timer(timer, at_ms)
             return state, seat.run()
         case Persisted(_, write_id):
@@ -147,7 +150,7 @@ def _on_linked(state: NodeState, peer: PeerKey, now_ms: int) -> list[Action]:
         facts = seat.round.desk.facts
         index = facts.committee.get_seat(peer)
         if index is not None and not seat.round.is_finished:
-            seat.outbox.put([Send(peer, encode(retell_ask(facts)))])
+            seat.outbox.put([Send(peer, encode(pass_on(facts)))])
             seat.round.on_linked(index, now_ms)
             actions += seat.run()
     return actions
@@ -215,6 +218,10 @@ def _dispatch(state: NodeState, message: Message, received: Received) -> list[Ac
             return on_question(state, Ask(question), received.sender, received.at_ms)
         case StandingAskMessage(question, standing):
             return on_question(state, Ask(question, standing), received.sender, received.at_ms)
+        case QuestionAnnouncement(round_id):
+            return on_announcement(state, round_id, received.sender)
+        case QuestionRequest(round_id):
+            return on_question_request(state, round_id, received.sender, received.at_ms)
         case ReceiptRequest(round_id, index):
             return on_receipt_request(state, received.sender, round_id, index)
         case (

@@ -12,8 +12,9 @@ from consensus.question import Question, compute_round_id, open_question
 from consensus.round import Round
 from consensus.standing import OpenedStanding, open_standing
 from swarm.core.actions import Action, Emit, Penalise, Send
+from swarm.core.announcements import pass_on
 from swarm.core.bases import find_base, seek_base
-from swarm.core.history import Ask, retell_ask
+from swarm.core.history import Ask
 from swarm.core.records import ASKER_PREFIX, QUESTION_KEY, STANDING_KEY, Record, Table
 from swarm.core.seat import Seat
 from swarm.core.state import NodeState, ReceiptTicket, load_receipt
@@ -117,7 +118,7 @@ def _open_round(
     seat.persist(records, actions)
     opened = (("seat", seat.round.desk.seat), ("seats", facts.committee.n), ("quorum", facts.committee.q))
     actions.append(Emit(facts.round_id, "round_opened", opened))
-    seat.broadcast(retell_ask(facts))
+    seat.broadcast(pass_on(facts))
     seat.round.start(now_ms)
     return actions + seat.run()
 

@@ -94,6 +94,7 @@ class Seat:
     scores: dict[int, Score] = field(default_factory=dict)
     pending_ballot: NeedBallot | None = None
     receipt: bytes | None = None
+    told_ms: dict[int, int] = field(default_factory=dict)  # when which seat was sent the question on request
 
     @property
     def round_id(self) -> bytes:

@@ -30,6 +30,8 @@ from consensus.messages import (
     Message,
     ProgressMessage,
     ProposalMessage,
+    QuestionAnnouncement,
+    QuestionRequest,
     ReceiptChunk,
     ReceiptRequest,
     RefusalMessage,
@@ -73,6 +75,8 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(ProgressMessage, BYTES, INTS, INTS, INTS),
     st.builds(RefusalMessage, BYTES, BYTES),
     st.builds(CancelMessage, BYTES),
+    st.builds(QuestionAnnouncement, BYTES),
+    st.builds(QuestionRequest, BYTES),
 )
 
 
@@ -83,7 +87,7 @@ def test_messages_survive_the_wire(message: Message) -> None:
 
 def test_messages_have_distinct_tags() -> None:
     first = [encode(message)[1] for message in EXAMPLES]
-    assert len(set(first)) == len(EXAMPLES) == 14
+    assert len(set(first)) == len(EXAMPLES) == 16
 
 
 EXAMPLES: tuple[Message, ...] = (
@@ -101,6 +105,8 @@ EXAMPLES: tuple[Message, ...] = (
     ProgressMessage(b"", 0, 0, 0),
     RefusalMessage(b"", b""),
     CancelMessage(b""),
+    QuestionAnnouncement(b""),
+    QuestionRequest(b""),
 )
 
 

@@ -18,6 +18,8 @@ from consensus.messages import (
     Kind,
     Precommit,
     ProgressMessage,
+    QuestionAnnouncement,
+    QuestionRequest,
     ReceiptRequest,
     RoundClosed,
     Signed,
@@ -107,6 +109,7 @@ FRAMES: dict[str, Callable[[Attack], bytes]] = {
         CommitsMessage(attack.round_id, (Signed(int(Kind.COMMIT), 0, b"\x90", bytes(64)),))
     ),
     "cancel-of-another": lambda attack: encode(CancelMessage(attack.round_id)),
+    "announcement": lambda attack: encode(QuestionAnnouncement(bytes(32))),
     "for-askers-only": lambda attack: encode(RoundClosed(attack.round_id, bytes(32), 0)),
     "progress": lambda attack: encode(ProgressMessage(attack.round_id, 0, 0, 0)),
 }
@@ -121,10 +124,12 @@ MEMBER_FRAMES = (
 )
 FOR_SEATS_ONLY: dict[str, Callable[[Attack], bytes]] = {
     "bodies": lambda attack: encode(BodyRequest(attack.round_id, 0, ())),
+    "question": lambda attack: encode(QuestionRequest(attack.round_id)),
 }
 HARMLESS: dict[str, Callable[[Attack], bytes]] = {
     "replayed-question": lambda attack: encode(AskMessage(attack.question)),
     "unknown-round": lambda attack: encode(BodyRequest(bytes(32), 0, ())),
+    "unknown-question": lambda attack: encode(QuestionRequest(bytes(32))),
     "unknown-cancel": lambda attack: encode(CancelMessage(bytes(32))),
     "unknown-receipt": lambda attack: encode(ReceiptRequest(bytes(32), 0)),
     "early-receipt": lambda attack: encode(ReceiptRequest(attack.round_id, 0)),
