@@ -37,7 +37,20 @@ class RelayedMessage(Wire, frozen=True, tag=3):
     signature: bytes
 
 
-ControlMessage = RecordsMessage | PresenceMessage | RelayedMessage
+class DialBackRequest(Wire, frozen=True, tag=4):
+    """Asks a neighbour to dial the sender at one of the URLs of its record."""
+
+    url: bytes
+
+
+class DialBackAnswer(Wire, frozen=True, tag=5):
+    """Says whether the receiver answered there with its own key: 1 or 0."""
+
+    url: bytes
+    is_reached: int
+
+
+ControlMessage = RecordsMessage | PresenceMessage | RelayedMessage | DialBackRequest | DialBackAnswer
 
 _DECODER: msgspec.msgpack.Decoder[ControlMessage] = msgspec.msgpack.Decoder(ControlMessage)
 

@@ -104,6 +104,7 @@ class Mesh:
                 edge=limits,
                 limits=bounds,
                 anchors=anchors,
+                connect=connect,
             )
         others = len(self._members - {signer.key})
         self._dialer = Dialer(
@@ -173,6 +174,10 @@ class Mesh:
     def count_heard(self) -> int:
         """Return how many neighbours have said whom they have links with; nobody does without a book."""
         return 0 if self._overlay is None else self._overlay.count_heard()
+
+    async def ask_dial_back(self, url: str) -> Mapping[PeerKey, bool]:
+        """Have some members dial this node at one of its addresses; see `DialBack.ask`."""
+        return {} if self._overlay is None else await self._overlay.ask_dial_back(url)
 
     @property
     def anchors_problem(self) -> str:

@@ -6,6 +6,7 @@ neighbour is whoever has a direct link on which both ends speak control messages
 there, clients listen, and send frames to members who only dial out.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, assert_never
@@ -17,6 +18,8 @@ from consensus.identity import NetworkId, PeerKey, Signer
 from swarm.edge.address_book import AddressBook, ForeignRecordError
 from swarm.edge.control import (
     CONTROL_VERSION,
+    DialBackAnswer,
+    DialBackRequest,
     PresenceMessage,
     RecordsMessage,
     RelayedMessage,
@@ -24,12 +27,14 @@ from swarm.edge.control import (
     encode_control,
     is_control,
 )
+from swarm.edge.dial_back import DialBack
 from swarm.edge.gossip import Gossip
 from swarm.edge.limits import EdgeLimits, TokenBucket
 from swarm.edge.link import Inbox, Link, LinkDown, LinkUp
 from swarm.edge.overlay_limits import OverlayLimits
 from swarm.edge.presence import Routes, decode_presence, encode_presence, list_places
 from swarm.edge.relay import OVERHEAD_BYTES, Parcel, Relay, RelaySink, RelaySource, open_parcel
+from swarm.edge.transport import Connector
 
 RECONSIDER_S: Final = 30.0  # bans end unannounced
 REFUSED: Final = "it is banned or cut off"
@@ -77,6 +82,7 @@ class Overlay:
         edge: Bounds of links.
         limits: Bounds of what is said here.
         anchors: Where records are saved; None where they are not.
+        connect: Opens carriers.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Overlay:
         edge: EdgeLimits,
         limits: OverlayLimits,
         anchors: Path | None,
+        connect: Connector,
     ) -> None:
         self.payload_bytes_max = edge.message_bytes_max - OVERHEAD_BYTES
         self._book = book
@@ -107,6 +114,9 @@ class Overlay:
         self._gossip = Gossip(book=book, limits=limits, hand_over=host.hand_over, anchors=anchors)
         rate = limits.member_rate if signer.key in self._places else limits.asker_rate
         self._source = RelaySource(signer=signer, network_id=network_id, rate=rate)
+        self._dial_back = DialBack(
+            network_id=network_id, book=book, connect=connect, hand_over=host.hand_over
+        )
         self._relay = Relay(network_id=network_id, limits=limits)
         self._sink = RelaySink(network_id=network_id, members=self._places, limits=limits)
 
@@ -117,6 +127,7 @@ class Overlay:
             nursery.start_soon(self._tell_presence)
             nursery.start_soon(self._keep_routes)
             nursery.start_soon(self._reconsider)
+            nursery.start_soon(self._dial_back.run)
 
     def issue(self) -> None:
         """Sign this node's own record."""
@@ -130,6 +141,11 @@ class Overlay:
     async def save(self) -> None:
         """Write the anchors, if there are any and a file for them."""
         await self._gossip.save()
+
+    async def ask_dial_back(self, url: str) -> Mapping[PeerKey, bool]:
+        """Have neighbours dial one of this node's addresses; see `DialBack.ask`."""
+        members = [other.link for other in self._neighbours.values() if other.is_member]
+        return await self._dial_back.ask(members, url)
 
     # What the mesh tells.
 
@@ -187,6 +203,10 @@ class Overlay:
                 self._on_presence(neighbour, message)
             case RelayedMessage():
                 self._on_relayed(link, open_parcel(message, bytes_max=self._edge.message_bytes_max))
+            case DialBackRequest():
+                self._dial_back.on_request(link, message)
+            case DialBackAnswer():
+                self._dial_back.on_answer(link, message)
             case _:
                 assert_never(message)
 

@@ -4,7 +4,7 @@ It takes no round that it cannot finish well: it starts by making sure that it i
 stops by taking no further rounds, ending those that are open within bounds, and saying goodbye.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +30,7 @@ from swarm.edge.log_rotation import PEER_LOG_LIMITS
 from swarm.edge.model_host import ModelHost
 from swarm.edge.network_file import NetworkFile
 from swarm.edge.network_mesh import MemberLinks, open_member_links
-from swarm.edge.network_urls import parse_listen
+from swarm.edge.network_urls import parse_listen, parse_url
 from swarm.edge.paths import DATA_DIR_VARIABLE
 from swarm.edge.peer_config import PeerConfig
 from swarm.edge.peer_directory import ADDRESSES_NAME, STORE_NAME, get_log_path
@@ -62,6 +62,7 @@ class PeerService:
     vitals: Vitals
     runtime: Runtime
     caps: Caps
+    ask_dial_back: Callable[[str], Awaitable[Mapping[PeerKey, bool]]]
     stopped: trio.Event = field(default_factory=trio.Event)
 
     def stop(self) -> None:
@@ -86,9 +87,26 @@ class PeerService:
                 self.check_caps()
             case "stop":
                 self.stop()
+            case "dial-back":
+                return await self._ask_dial_back()
             case other:
-                raise ConfigError(f"got the order {other!r}, expected status, pause, unpause or stop")
+                raise ConfigError(
+                    f"got the order {other!r}, expected status, pause, unpause, dial-back or stop"
+                )
         return self.vitals.describe()
+
+    async def _ask_dial_back(self) -> Mapping[str, Json]:
+        """Have members dial this peer wherever it says it is; returns which of them reached it where."""
+        found: dict[str, Json] = {}
+
+        async def ask(url: str) -> None:
+            answers = await self.ask_dial_back(parse_url(url).url)
+            found[url] = {key.hex(): is_reached for key, is_reached in sorted(answers.items())}
+
+        async with trio.open_nursery() as nursery:
+            for url in self.vitals.config.advertise:
+                nursery.start_soon(ask, url)
+        return found
 
     def check_caps(self) -> None:
         """Pause or go on, as its limits say now."""
@@ -152,7 +170,9 @@ async def open_peer(
         )
         vitals.judge = format_strategy(judge)
         caps = Caps(config, restored=RESTORED_REASON if is_restored(directory) else "")
-        service = PeerService(vitals=vitals, runtime=runtime, caps=caps)
+        service = PeerService(
+            vitals=vitals, runtime=runtime, caps=caps, ask_dial_back=links.mesh.ask_dial_back
+        )
         nursery = await stack.enter_async_context(trio.open_nursery())
         await nursery.start(host.run)
         nursery.start_soon(_follow, log, service)

@@ -103,6 +103,7 @@ def test_a_healthy_peer_of_a_real_network(tmp_path: Path) -> None:
         assert isinstance(took_s, float)
         assert took_s < 10.0
     assert get_statuses(while_it_runs.json)["D21-reachable"] == "ok"
+    assert "3 of 3 members asked reach it; dialed from here it answers" in while_it_runs.out
     assert get_statuses(stopped.json)["D18-listen"] == "ok"
 
 

@@ -14,6 +14,7 @@ from swarm.edge.addresses import (
     sign_record,
 )
 from swarm.edge.control import CONTROL_BYTE, ControlMessage
+from swarm.edge.dial_back import ANSWER_S, ASKED_MAX, DIAL_S, DIALS_MAX
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.overlay_limits import OverlayLimits
 from swarm.edge.relay import KIND_RELAYED, RelayedFrame, RelaySource
@@ -29,9 +30,9 @@ def test_every_struct_and_tag_is_on_the_page() -> None:
     for kind in (SignedRecord, AddressRecord, RelayedFrame):
         assert f"| {kind.__name__} | {', '.join(kind.__struct_fields__)} |" in PAGE
     tags = {kind.__struct_config__.tag: len(kind.__struct_fields__) for kind in get_args(ControlMessage)}
-    rows = re.findall(r"^\| (\d) \| \w+ \| (.*) \|$", PAGE, re.M)
+    rows = re.findall(r"^\| (\d) \| [\w -]+ \| (.*) \|$", PAGE, re.M)
     assert [int(tag) for tag, _ in rows] == sorted(tags)
-    assert tags == {1: 1, 2: 1, 3: 2}
+    assert tags == {1: 1, 2: 1, 3: 2, 4: 1, 5: 2}
     assert f"0x{CONTROL_BYTE:X}" in PAGE
     assert f"{KIND_RELAYED} relayed frame, {KIND_ADDRESS_RECORD} address record, 255 handshake" in FLAT
 
@@ -55,6 +56,8 @@ def test_every_limit_on_the_page_is_the_programs() -> None:
         f"{every.bytes_per_s / 2**20:g} MiB and {every.frames_per_s:g} frames of all askers together",
         f"for the {limits.askers_max:,} askers heard last",
         f"the last {limits.seen_max:,} of a member and {limits.asker_seen_max} of an asker",
+        f"or 0 after {DIAL_S:g} seconds, whatever was wrong",
+        f"The asking end waits {ANSWER_S:g} seconds",
         f"after {WAIT_S:g} seconds ({RESTORED_WAIT_S:g} after a restore)",
     ):
         assert words in FLAT, words
@@ -62,6 +65,7 @@ def test_every_limit_on_the_page_is_the_programs() -> None:
     assert 1 / limits.presence_s == 2
     assert limits.news_s == 1
     assert limits.relay_queue_share == 0.5
+    assert (ASKED_MAX, DIALS_MAX) == (3, 8)
     assert (edge.bad_messages_max, edge.ban_s) == (20, 600.0)
 
 

@@ -12,6 +12,7 @@ from consensus.identity import KeyPair, NetworkId
 from swarm.edge.addresses import SignedRecord, sign_record
 from swarm.edge.control import (
     CONTROL_BYTE,
+    DialBackRequest,
     PresenceMessage,
     RecordsMessage,
     RelayedMessage,
@@ -55,7 +56,7 @@ def make_frame(
     return RelayedMessage(frame, (signer or src).sign(KIND_RELAYED, NETWORK, frame))
 
 
-Make = Callable[[], Sequence[RecordsMessage | PresenceMessage | RelayedMessage | bytes]]
+Make = Callable[[], Sequence[RecordsMessage | PresenceMessage | RelayedMessage | DialBackRequest | bytes]]
 FAULTS: dict[str, Make] = {
     "no message": lambda: [bytes([CONTROL_BYTE])] * 4,
     "noise": lambda: [bytes([CONTROL_BYTE]) + b"\xff" * 40] * 4,
@@ -114,6 +115,7 @@ def test_a_neighbour_that_breaks_a_rule_is_banned_and_nobody_else(fault: str) ->
 
 
 CLIENTS_FAULTS: dict[str, Make] = {
+    "a wish to be dialed": lambda: [DialBackRequest(b"ws://127.0.0.1:1")] * 4,
     "presence": lambda: [PresenceMessage(b"\x01")] * 4,
     "a record": lambda: [make_record(LIAR)] * 4,
     "a frame of a member": lambda: [make_frame(BYSTANDER, SOURCE)] * 4,

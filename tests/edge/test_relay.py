@@ -12,6 +12,9 @@ from consensus.identity import KeyPair, NetworkId, PeerKey, Verifier
 from consensus.messages import CancelMessage
 from swarm.edge.control import (
     CONTROL_BYTE,
+    ControlMessage,
+    DialBackAnswer,
+    DialBackRequest,
     PresenceMessage,
     RecordsMessage,
     RelayedMessage,
@@ -297,10 +300,12 @@ def test_the_way_back_is_the_one_an_asker_came_by_and_old_askers_are_forgotten()
         RecordsMessage(()),
         PresenceMessage(b"\x05"),
         RelayedMessage(b"frame", bytes(64)),
+        DialBackRequest(b"wss://a.example:4242"),
+        DialBackAnswer(b"wss://a.example:4242", 1),
     ],
 )
 def test_control_messages_come_back_and_no_protocol_message_is_one(
-    message: RecordsMessage | PresenceMessage | RelayedMessage,
+    message: ControlMessage,
 ) -> None:
     data = encode_control(message)
     assert is_control(data)

@@ -1,12 +1,15 @@
 """D21 and D22: whether this peer can be reached, and whom it reaches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import trio
 
 from consensus.committee import compute_tolerated
+from consensus.errors import ConfigError, NetworkError
 from consensus.identity import PeerKey
+from swarm.peer.control import order
 from swarm.peer.doctor.addresses import read_addresses
 from swarm.peer.doctor.facts import Facts
 from swarm.peer.doctor.finding import Finding, blame, note_ok, skip, warn
@@ -31,24 +34,62 @@ REMEDIES: Final = {
     Outcome.OTHER_KEY: "let the URL lead to this peer, or mend `advertise` in peer.toml",
 }
 
+DialedBack = Mapping[str, tuple[bool, ...]]
+"""By URL: of each member that was asked, whether it reached this peer there."""
+
 
 async def check_reachable(facts: Facts) -> Finding:
-    """D21: this peer answers at each address that it tells others."""
+    """D21: this peer answers at each address that it tells others, who are asked to dial it there."""
     if not facts.config.advertise:
         return skip("it advertises nothing, so nobody dials it")
     if facts.running is None:
         return skip("the peer does not run; start it, and look again")
-    answers = await dial_all({facts.key: facts.config.advertise}, facts)
-    wrong = [answer for answer in answers[facts.key] if answer.outcome is not Outcome.RIGHT]
-    links = f"{len(facts.linked)} members are linked with it; they were not asked whether they can dial it"
-    if not wrong:
-        return note_ok(f"dialed from here it answers at {', '.join(facts.config.advertise)}. {links}")
-    first = wrong[0]
-    return blame(
-        f"{first.url}: {first.outcome.value} answers: {first.detail}",
-        cause=CAUSES[first.outcome],
-        remedy=REMEDIES[first.outcome],
-    )
+    said: list[DialedBack] = []
+    dialed: list[Mapping[PeerKey, tuple[Answer, ...]]] = []
+
+    async def ask_others() -> None:
+        said.append(await ask_dial_back(facts.directory))
+
+    async def dial_here() -> None:
+        dialed.append(await dial_all({facts.key: facts.config.advertise}, facts))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask_others)
+        nursery.start_soon(dial_here)
+    return judge_reach(dialed[0][facts.key], said[0])
+
+
+def judge_reach(answers: Sequence[Answer], said: DialedBack) -> Finding:
+    """Say whether a peer can be reached: others' word goes before what is seen from its own machine.
+
+    Args:
+        answers: Of its addresses, dialed from here.
+        said: What members found that dialed it.
+    """
+    lines: list[str] = []
+    for answer in answers:
+        found = said.get(answer.url, ())
+        is_right = answer.outcome is Outcome.RIGHT
+        here = "it answers" if is_right else f"{answer.outcome.value} answers: {answer.detail}"
+        others = f"{sum(found)} of {len(found)} members asked reach it" if found else "no member was asked"
+        lines.append(f"{answer.url}: {others}; dialed from here {here}")
+        if not any(found) and (found or not is_right):
+            blamed = Outcome.UNREACHABLE if is_right else answer.outcome
+            return blame(lines[-1], cause=CAUSES[blamed], remedy=REMEDIES[blamed])
+    return note_ok(". ".join(lines))
+
+
+async def ask_dial_back(directory: Path) -> DialedBack:
+    """Have the running peer ask members to dial it; nobody is asked where it is of an older version."""
+    try:
+        found = await order(directory, do="dial-back")
+    except (ConfigError, NetworkError):
+        return {}
+    return {
+        url: tuple(bool(is_reached) for is_reached in said.values())
+        for url, said in (found or {}).items()
+        if isinstance(said, Mapping)
+    }
 
 
 async def check_members(facts: Facts) -> Finding:

@@ -85,7 +85,8 @@ class Answering:
 class Scene:
     """A peer with a database, in a network of four whose other members answer.
 
-    `said` is what the peer answers to orders; None where it does not run.
+    `said` is what the peer answers to orders; None where it does not run. `dialed_back` is who of the members
+    that it asks to dial it reach it.
     """
 
     place: Place
@@ -94,6 +95,7 @@ class Scene:
     world: World
     answering: list[Answering]
     said: dict[str, Json] | None = None
+    dialed_back: Sequence[bool] = ()
 
     @property
     def directory(self) -> Path:
@@ -123,9 +125,12 @@ class Scene:
             yield
             nursery.cancel_scope.cancel()
 
-    async def _answer(self, _: Mapping[str, str]) -> Mapping[str, Json]:
+    async def _answer(self, order: Mapping[str, str]) -> Mapping[str, Json]:
         assert self.said is not None
-        return self.said
+        if order["do"] != "dial-back":
+            return self.said
+        found = dict(zip("abc", self.dialed_back, strict=False))
+        return {url: dict[str, Json](found) for url in self.place.config.advertise}
 
     def change(self, **fields: object) -> None:
         """Change the machine."""

@@ -394,6 +394,18 @@ def test_a_running_peer_that_nobody_reaches(scene: Scene) -> None:
         expect(scene, "D21-reachable", "a peer of another network answers")
 
 
+def test_what_others_see_goes_before_what_is_seen_from_here(scene: Scene) -> None:
+    with held(scene):
+        scene.dialed_back = (False, False)
+        expect(scene, "D21-reachable", "0 of 2 members asked reach it; dialed from here it answers")
+        scene.dialed_back = (False, True)
+        assert list_faults(scene.look()) == []
+        scene.answering = scene.answering[:-1]  # a router that leads nobody back to where they are
+        seen = find(scene.look(), "D21-reachable")
+        assert seen.status is Status.OK
+        assert "1 of 2 members asked reach it; dialed from here nobody answers" in seen.seen
+
+
 def test_members_that_are_not_who_they_should_be(scene: Scene) -> None:
     first, *others = scene.answering
     for wrong, words in (
