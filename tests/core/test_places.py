@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from itertools import count
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus.identity import PeerKey
@@ -163,10 +163,11 @@ def test_never_more_rounds_than_places(asked: list[tuple[int, bool, bool, int]])
         assert strangers <= ROUNDS_OPEN_MAX - MEMBERS_PLACES
 
 
+@settings(max_examples=20)  # each is thousands of questions
 @given(
-    st.integers(STRANGERS_PLACES + 1, 80),
-    st.lists(st.integers(1, 40), min_size=80, max_size=80),
-    st.integers(100, 300),
+    st.integers(STRANGERS_PLACES + 1, 50),
+    st.lists(st.integers(1, 8), min_size=50, max_size=50),
+    st.integers(60, 120),
 )
 def test_all_who_wait_have_one_round_after_the_other(waiting: int, rates: list[int], endings: int) -> None:
     """Each asks at a rate of its own while the oldest round ends; nobody has two turns more than another."""
