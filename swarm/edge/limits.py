@@ -63,7 +63,7 @@ CLIENT_LIMITS = LinkLimits(
     in_queue_bytes_max=524_288,
     out_queue_messages_max=256,
     out_queue_bytes_max=2_097_152,
-    in_pool_bytes_max=8_388_608,
+    in_pool_bytes_max=4_194_304,
     out_pool_bytes_max=16_777_216,
 )
 
@@ -77,8 +77,8 @@ class EdgeLimits:
         messages_per_frame_max: Messages coalesced into one frame.
         coalesced_bytes_max: A frame of several messages, bytes; a longer message has a frame for itself. What
             is being sent lies in memory three times (WebSocket, TLS, socket), for each link that reads not.
-        in_queue_frames_max: Frames a carrier buffers before it stops reading its socket; whole ones of any
-            length, of every link, so one has to do.
+        in_queue_frames_max: Frames a carrier buffers besides the one it has read and nobody has taken, with
+            which it stops reading its socket. Of any length, and of every link, so none has to do.
         handshake_timeout_s: From an open byte link to an authenticated one, seconds; the same again
             bounds the connect, TLS and the WebSocket upgrade before it, together.
         close_timeout_s: Farewell of a closing link, seconds; then the socket is closed without one.
@@ -113,7 +113,7 @@ class EdgeLimits:
     frame_bytes_max: int = 262_144
     messages_per_frame_max: int = 1_024
     coalesced_bytes_max: int = 65_536
-    in_queue_frames_max: int = 1
+    in_queue_frames_max: int = 0
     handshake_timeout_s: float = 5.0
     close_timeout_s: float = 1.0
     keepalive_s: float = 10.0

@@ -9,7 +9,7 @@ from swarm.edge.limits import EdgeLimits
 from swarm.edge.transport import Handler
 
 SCHEME = "memory://"
-SOCKET_FRAMES = 3  # what the kernels at both ends of a real link hold besides
+SOCKET_FRAMES = 4  # what the kernels at both ends of a real link hold besides, and the frame read last
 
 
 class MemoryCarrier:

@@ -368,27 +368,28 @@ class Mesh:
         try:
             while True:
                 await link.wait_room()
-                await self._read_frame(link)
+                pause_s = await self._read_frame(link)
+                if pause_s > 0.0:
+                    await trio.sleep(pause_s)  # with nothing in hand: many links may pause at one time
         except NetworkError as exc:
             link.end(exc.message)
 
-    async def _read_frame(self, link: Link) -> None:
+    async def _read_frame(self, link: Link) -> float:
+        """Take one frame; returns the seconds for which nothing more shall be read."""
         link.recv_since = trio.current_time()
         try:
             frame = await link.carrier.recv()
             messages = unpack_messages(frame, self._limits)
         except PeerError as exc:
             self.penalise(link.key, exc.message)
-            return
+            return 0.0
         finally:
             link.recv_since = math.inf
         link.heard_at = trio.current_time()
         protocol = messages if self._overlay is None else self._take_control(link, messages)
         if protocol:
             self.inbox.put_messages(link, protocol)
-        pause_s = link.compute_pause_s(messages, len(frame))
-        if pause_s > 0.0:
-            await trio.sleep(pause_s)
+        return link.compute_pause_s(messages, len(frame))
 
     def _take_control(self, link: Link, messages: list[bytes]) -> list[bytes]:
         """Give the overlay what is its own and return the rest; on an older link all is the node's."""

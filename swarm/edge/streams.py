@@ -8,7 +8,7 @@ import trio
 
 from swarm.edge.limits import EdgeLimits
 
-RECEIVE_BYTES: Final = 65_536  # bytes read from a socket at one time
+RECEIVE_BYTES: Final = 32_768  # bytes read from a socket at one time
 
 
 class MeteredStream(trio.abc.Stream):
