@@ -2,10 +2,12 @@
 #   PYTHON=python3.12          the interpreter that makes .venv (3.11 or later)
 #   PIP_FLAGS="..."            extra flags of `pip install`, such as --extra-index-url for the CPU build of torch
 #   PYTEST_FLAGS="..."         extra flags of pytest
+#   WORKERS=2                  test files that run at one time
 
 PYTHON ?= python3
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+WORKERS ?= 2
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,6 +17,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# A file's tests stay together: they share models and processes that take seconds to start.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help demo demo-net test test-deps check bench nightly clean
 
@@ -28,7 +32,7 @@ demo-net: $(STAMP) ## Nine peers over TLS, each with a process of its own; asked
 	$(BIN)/peerage net demo
 
 test: check ## Everything that must hold before a change is merged: check, then all tests, slow ones included
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(PYTEST) $(PYTEST_FLAGS)
 
 # Debian's, because the tests must not fetch a browser of their own; nothing happens where it is installed.
 test-deps: ## What only tests need and pip cannot bring: Debian's Chromium
@@ -50,7 +54,7 @@ bench: $(STAMP) ## Run every benchmark in turn
 	  name=$$(basename "$$file" .py); echo "== $$name"; $(BIN)/python -m "benchmarks.$$name"; done
 
 nightly: check ## The long run: all tests with more examples and the seeded worlds
-	PEERAGE_NIGHTLY=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	PEERAGE_NIGHTLY=1 $(PYTEST) $(PYTEST_FLAGS)
 
 clean: ## Remove .venv, caches and build output
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

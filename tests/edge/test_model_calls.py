@@ -17,6 +17,7 @@ from swarm.edge.model_host import ModelHost
 from tests.models.judges.kit import PlantedModel, make_task
 
 DEADLINE_S = 30.0
+IDLE_S = 0.2  # in which a thread that has work to do must have done it, or the clock jumps
 TASK = make_task(("84", "85", "86"), ((0, 1), (1, 2), (2, 0)))
 
 
@@ -45,7 +46,7 @@ def run_with(host: ModelHost, body: Callable[[], Awaitable[None]]) -> None:
                 await body()
                 nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.02))
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=IDLE_S))
 
 
 @pytest.mark.parametrize("judge", ["likelihood:prompts=2", "letters", "reasoning", "reasoning:orders=1"])

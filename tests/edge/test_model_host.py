@@ -26,6 +26,7 @@ from models.scripted import ScriptedModel
 from swarm.edge.model_host import INTERRUPT_EVERY_S, ModelHost
 
 DEADLINE_S = 30.0
+IDLE_S = 0.2  # in which a thread that has work to do must have done it, or the clock jumps
 CALL_S = 5.0  # what a call takes that is not given up
 
 
@@ -124,7 +125,7 @@ def run_with(
                 await body(nursery)
                 nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.02) if is_clock_virtual else None)
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=IDLE_S) if is_clock_virtual else None)
 
 
 def open_gate(model: WatchedModel) -> WatchedModel:
