@@ -189,9 +189,13 @@ class Round:
 
     def on_cancel(self, now_ms: int) -> None:
         """The asker wants no answer any more; a round that has ended stays as it is."""
+        self.leave("its asker has cancelled it", now_ms)
+
+    def leave(self, reason: str, now_ms: int) -> None:
+        """Say nothing more in the round, for good; one that has ended stays as it is."""
         self.desk.now_ms = now_ms
         if not self.is_finished:
-            self._give_up("its asker has cancelled it")
+            self._give_up(reason)
 
     def is_open(self, step: int) -> bool:
         """Say whether `step` is the one under way."""

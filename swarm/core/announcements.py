@@ -10,6 +10,7 @@ from typing import Final
 from consensus.decision import RoundFacts
 from consensus.encoding import encode
 from consensus.errors import PeerError
+from consensus.hashing import DIGEST_BYTES
 from consensus.identity import PeerKey
 from consensus.messages import AskMessage, QuestionAnnouncement, QuestionRequest, StandingAskMessage
 from swarm.core.actions import Action, Send
@@ -38,6 +39,10 @@ def on_announcement(state: NodeState, round_id: bytes, sender: PeerKey) -> list[
     """
     if sender not in state.config.network.keys:
         raise PeerError("announcement: got it from no member")
+    if len(round_id) != DIGEST_BYTES:
+        raise PeerError(f"announcement: got a round of {len(round_id)} bytes, expected {DIGEST_BYTES}")
+    if round_id in state.seats:
+        state.seats[round_id].note_heard(sender)
     is_declined = bool(state.pause_reason) and round_id in state.declined
     if round_id in state.known or round_id in state.seats or is_declined:
         return []
@@ -45,13 +50,13 @@ def on_announcement(state: NodeState, round_id: bytes, sender: PeerKey) -> list[
 
 
 def on_question_request(state: NodeState, round_id: bytes, sender: PeerKey, now_ms: int) -> list[Action]:
-    """Send the question of an open round to a seat that asks for it, once in a while.
+    """Send the question of a round to a seat that asks for it, once in a while; not of one that was given up.
 
     Raises:
         PeerError: The sender has no seat in the round.
     """
     seat = state.seats.get(round_id)
-    if seat is None or seat.round.is_finished:
+    if seat is None or (seat.round.is_finished and seat.receipt is None):
         return []
     facts = seat.round.desk.facts
     index = facts.committee.get_seat(sender)
@@ -61,4 +66,5 @@ def on_question_request(state: NodeState, round_id: bytes, sender: PeerKey, now_
     if last_ms is not None and now_ms - last_ms < state.config.timing.certificate_again_ms:
         return []
     seat.told_ms[index] = now_ms
-    return [Send(sender, encode(retell_ask(facts)))]
+    seat.outbox.put([Send(sender, encode(retell_ask(facts)))])
+    return seat.outbox.take()

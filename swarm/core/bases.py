@@ -24,10 +24,9 @@ def seek_base(
     A round that this node took part in is on its disk; any other is asked for at whoever sent the question.
     """
     if base in state.known and base not in state.seats:
-        is_read = any(
-            isinstance(ticket, BaseTicket) and ticket.asked == round_id for ticket in state.tickets.values()
-        )
-        return [] if is_read else load_receipt(state, BaseTicket(base, round_id, sender, ask))
+        if _is_read(state, round_id):
+            return []
+        return load_receipt(state, BaseTicket(base, round_id, sender, ask))
     return fetch_base(state, ask, round_id=round_id, base=base, sender=sender, now_ms=now_ms)
 
 
@@ -38,6 +37,18 @@ def fetch_base(
     if not state.history.start_fetch(ask, round_id=round_id, base=base, sender=sender, now_ms=now_ms):
         return []
     return [Send(sender, encode(ReceiptRequest(base, 0)))]
+
+
+def is_sought(state: NodeState, round_id: bytes) -> bool:
+    """Say whether the receipt that the question of a round builds on is being read or fetched."""
+    fetches = state.history.fetches.values()
+    return _is_read(state, round_id) or any(fetch.round_id == round_id for fetch in fetches)
+
+
+def _is_read(state: NodeState, round_id: bytes) -> bool:
+    return any(
+        isinstance(ticket, BaseTicket) and ticket.asked == round_id for ticket in state.tickets.values()
+    )
 
 
 def hold_base(state: NodeState, receipt: bytes, round_id: bytes) -> None:

@@ -150,6 +150,7 @@ def _on_linked(state: NodeState, peer: PeerKey, now_ms: int) -> list[Action]:
         facts = seat.round.desk.facts
         index = facts.committee.get_seat(peer)
         if index is not None and not seat.round.is_finished:
+            seat.told_ms.pop(index, None)  # what it was sent before may be lost
             seat.outbox.put([Send(peer, encode(pass_on(facts)))])
             seat.round.on_linked(index, now_ms)
             actions += seat.run()
@@ -254,6 +255,7 @@ def _on_seat_message(state: NodeState, message: SeatMessage, received: Received)
     sender = seat.round.desk.facts.committee.get_seat(received.sender)
     try:
         seat.round.on_message(message, sender, received.at_ms)
+        seat.note_heard(received.sender)
     except (PeerError, LimitExceeded) as exc:
         return [*seat.run(), Penalise(received.sender, exc.message)]
     return seat.run()

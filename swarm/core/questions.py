@@ -1,7 +1,5 @@
 """A question that comes to a node: taken once, if there is a place for it, and passed on to other seats."""
 
-from collections import Counter
-
 from consensus.committee import draw_committee
 from consensus.decision import create_facts
 from consensus.encoding import encode
@@ -13,12 +11,14 @@ from consensus.round import Round
 from consensus.standing import OpenedStanding, open_standing
 from swarm.core.actions import Action, Emit, Penalise, Send
 from swarm.core.announcements import pass_on
-from swarm.core.bases import find_base, seek_base
+from swarm.core.bases import find_base, is_sought, seek_base
 from swarm.core.history import Ask
+from swarm.core.places import Holder
 from swarm.core.records import ASKER_PREFIX, QUESTION_KEY, STANDING_KEY, Record, Table
 from swarm.core.seat import Seat
 from swarm.core.state import NodeState, ReceiptTicket, load_receipt
 
+STALLED_MAX = 64  # open ones that too few seats know of
 ROUNDS_KEPT_MAX = 64  # finished ones, whose certificates and receipts are at hand
 
 
@@ -29,12 +29,14 @@ def on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> lis
     round_id = compute_round_id(signed.payload)
     known = state.seats.get(round_id)
     if known is not None:
+        known.note_heard(sender)
         closed = known.close()
         if closed is None and known.round.is_finished:
             return _refuse(question, sender, round_id, "this round was given up; ask under a new counter")
         is_heard = closed is not None and not known.outbox.waiting and sender == question.asker
         return [Send(sender, encode(closed))] if closed is not None and is_heard else []
     if state.cancelled.holds(PeerKey(question.asker), round_id):
+        state.places.release(round_id)
         return []
     slot = ASKER_PREFIX + question.asker + b"/%d" % question.counter
     earlier = state.asked.get(slot)
@@ -52,10 +54,8 @@ def on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> lis
     if state.pause_reason:
         return [*_decline(state, round_id), *_refuse(question, sender, round_id, state.pause_reason)]
     is_passed_on = committee.get_seat(sender) is not None and sender != question.asker
-    asker = PeerKey(question.asker)
-    busy = state.places.find_reason(
-        round_id, asker, _count_open(state), is_passed_on=is_passed_on, now_ms=now_ms
-    )
+    holder = Holder(PeerKey(question.asker), is_passed_on)
+    busy = state.places.find_reason(round_id, holder, _list_open(state, now_ms), now_ms=now_ms)
     if busy:
         return _refuse(question, sender, round_id, BUSY_PREFIX + busy)
     try:
@@ -63,32 +63,71 @@ def on_question(state: NodeState, ask: Ask, sender: PeerKey, now_ms: int) -> lis
     except (PeerError, LimitExceeded) as exc:
         return [*_refuse(question, sender, round_id, exc.message), Penalise(sender, exc.message)]
     if standing is not None:
-        base = find_base(state, standing.standing.round)
-        if base is None:
-            wanted = standing.standing.round
-            state.places.hold(round_id, asker, now_ms)
-            return seek_base(state, ask, round_id=round_id, base=wanted, sender=sender, now_ms=now_ms)
-        try:
-            state.history.check(standing, base)
-        except (PeerError, LimitExceeded) as exc:
-            state.places.release(round_id)
-            reason = f"this peer does not know the standing {standing.digest.hex()[:16]}: {exc.message}"
-            refused = Emit(round_id, "standing_refused", (("reason", reason),))
-            # A peer whose rules differ may relay it in good faith; an asker has made it.
-            penalty = [Penalise(sender, reason)] if sender == question.asker else []
-            return [refused, *_refuse(question, sender, round_id, reason), *penalty]
+        instead = _check_standing(state, ask, question, standing, holder=holder, sender=sender, now_ms=now_ms)
+        if instead is not None:
+            return instead
     seat = create_seat(state, signed, question, standing, now_ms)
     if seat is None:
         return []
     state.places.release(round_id)
+    seat.is_passed_on = is_passed_on
+    seat.note_heard(sender)
     state.asked[slot] = round_id
     state.known[round_id] = None
-    return _open_round(state, seat, signed, slot, now_ms)
+    return [*_leave_stalled(state, now_ms), *_open_round(state, seat, signed, slot, now_ms)]
 
 
-def _count_open(state: NodeState) -> Counter[PeerKey]:
-    """Return how many rounds each asker has open here."""
-    return Counter(seat.asker for seat in state.seats.values() if not seat.round.is_finished)
+def _check_standing(
+    state: NodeState,
+    ask: Ask,
+    question: Question,
+    standing: OpenedStanding,
+    *,
+    holder: Holder,
+    sender: PeerKey,
+    now_ms: int,
+) -> list[Action] | None:
+    """Return what is done instead of opening a round; None where its standing follows from its base."""
+    round_id, wanted = compute_round_id(ask.question.payload), standing.standing.round
+    base = find_base(state, wanted)
+    if base is None:
+        state.places.hold(round_id, holder, now_ms)
+        sought = seek_base(state, ask, round_id=round_id, base=wanted, sender=sender, now_ms=now_ms)
+        if sought or is_sought(state, round_id):
+            return sought
+        state.places.release(round_id)
+        return _refuse(question, sender, round_id, f"{BUSY_PREFIX}receipts of other rounds are on their way")
+    try:
+        state.history.check(standing, base)
+    except (PeerError, LimitExceeded) as exc:
+        state.places.release(round_id)
+        reason = f"this peer does not know the standing {standing.digest.hex()[:16]}: {exc.message}"
+        refused = Emit(round_id, "standing_refused", (("reason", reason),))
+        # A peer whose rules differ may relay it in good faith; an asker has made it.
+        penalty = [Penalise(sender, reason)] if sender == question.asker else []
+        return [refused, *_refuse(question, sender, round_id, reason), *penalty]
+    return None
+
+
+def _list_open(state: NodeState, now_ms: int) -> list[Holder]:
+    """Return what has a place: not stalled rounds, or who asks each seat another question would have all."""
+    return [
+        Holder(seat.asker, seat.is_passed_on)
+        for seat in state.seats.values()
+        if not seat.round.is_finished and not seat.is_stalled(now_ms)
+    ]
+
+
+def _leave_stalled(state: NodeState, now_ms: int) -> list[Action]:
+    """Give the oldest rounds up that came to nothing, beyond what is bearable."""
+    stalled = [
+        seat for seat in state.seats.values() if not seat.round.is_finished and seat.is_stalled(now_ms)
+    ]
+    actions: list[Action] = []
+    for seat in stalled[: max(0, len(stalled) - STALLED_MAX)]:
+        seat.round.leave("too few seats have opened it, and others wait", now_ms)
+        actions += seat.run()
+    return actions
 
 
 def _decline(state: NodeState, round_id: bytes) -> list[Action]:
@@ -149,6 +188,7 @@ def create_seat(
         round=round_,
         own_key=config.signer.key,
         asker=PeerKey(question.asker),
+        opened_ms=now_ms,
         info=config.info,
         judge=config.judge,
         numbers=state.numbers,

@@ -56,6 +56,7 @@ from swarm.core.outbox import Outbox
 from swarm.core.records import Record, Table
 
 FENCE_SALT = b"judge-fence"
+STALLED_MS = 10_000  # seats tell each other of a round as it opens, and again after 2, 6 and 14 s
 
 
 @dataclass(slots=True)
@@ -94,12 +95,26 @@ class Seat:
     scores: dict[int, Score] = field(default_factory=dict)
     pending_ballot: NeedBallot | None = None
     receipt: bytes | None = None
+    opened_ms: int = 0
+    is_passed_on: bool = False  # whether the question came from another seat
+    heard: set[int] = field(default_factory=set)  # other seats that have opened the round
     told_ms: dict[int, int] = field(default_factory=dict)  # when which seat was sent the question on request
 
     @property
     def round_id(self) -> bytes:
         """The round's id."""
         return self.round.desk.facts.round_id
+
+    def note_heard(self, key: PeerKey) -> None:
+        """Note that somebody has spoken of the round; only another seat's word counts."""
+        index = self.round.desk.facts.committee.get_seat(key)
+        if index is not None:
+            self.heard.add(index)
+
+    def is_stalled(self, now_ms: int) -> bool:
+        """Say whether too few seats have opened the round for it to come to anything, for some time now."""
+        is_known_to_few = len(self.heard) + 1 < self.round.desk.facts.committee.q
+        return is_known_to_few and now_ms - self.opened_ms > STALLED_MS
 
     def run(self) -> list[Action]:
         """Turn the round's effects into actions, until neither yields more."""

@@ -100,9 +100,13 @@ class AddressBook:
         member shall not have others call on whatever listens behind their own walls.
         """
         is_local, found = self._is_local(), dict(self._hints)
-        for key, record in self._records.items():
-            found[key] = tuple(url for url in record.urls if is_local or not is_this_machine(url))
+        found |= {key: _list_dialed(record, is_local) for key, record in self._records.items()}
         return {key: urls for key, urls in sorted(found.items()) if urls and key != self.own_key}
+
+    def get_urls(self, key: PeerKey) -> tuple[str, ...]:
+        """Return where one member's record says that it is dialed; see `list_urls`."""
+        record = self._records.get(key)
+        return () if record is None else _list_dialed(record, self._is_local())
 
     def _is_local(self) -> bool:
         hinted = (url for urls in self._hints.values() for url in urls)
@@ -232,6 +236,10 @@ class AddressBook:
     def _note_change(self) -> None:
         self.version += 1
         self.changed.unpark_all()
+
+
+def _list_dialed(record: Addressed, is_local: bool) -> tuple[str, ...]:
+    return tuple(url for url in record.urls if is_local or not is_this_machine(url))
 
 
 def is_this_machine(url: str) -> bool:

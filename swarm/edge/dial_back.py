@@ -1,11 +1,12 @@
 """Whether others reach this node where it says it is: neighbours dial it there, and say whether it answered.
 
-A neighbour is dialed only at the addresses of its own record, which every member dials anyway. It is told
-one thing, whether it answered with its own key, and a no always after the same time: else a record that
-names somebody else's address would make members look around behind their own walls for whoever signed it.
-The idea is libp2p's (AutoNAT); nothing is remembered of what others say.
+A neighbour is dialed only at the addresses of its own record, and seldom. It is told one thing, whether it
+answered with its own key, and a no always after the same time: else a record that names somebody else's
+address would make members look around behind their own walls for whoever signed it. The idea is libp2p's
+(AutoNAT).
 """
 
+import math
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,8 @@ from swarm.edge.transport import Carrier, Connector
 ASKED_MAX: Final = 3  # neighbours asked at once; more would be a burden, and tell no more
 DIAL_S: Final = 2.0
 ANSWER_S: Final = 3.0
-DIALS_MAX: Final = 8  # under way for others
+DIALS_MAX: Final = 4  # under way for others
+EVERY_S: Final = 10.0  # for one neighbour: looking up a name may hold a thread for far longer than a dial
 
 
 @dataclass(slots=True)
@@ -59,14 +61,18 @@ class DialBack:
         self._connect = connect
         self._hand_over = hand_over
         self._askings: list[_Asking] = []
-        self._dialing: set[tuple[PeerKey, bytes]] = set()
+        self._dialed: dict[PeerKey, float] = {}  # when which member was dialed last, over all its links
+        self._dialing = 0
         self._nursery: trio.Nursery | None = None
 
     async def run(self) -> None:
         """Dial for others until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
 
     async def ask(self, links: Sequence[Link], url: str) -> Mapping[PeerKey, bool]:
         """Have neighbours dial one of this node's addresses.
@@ -92,11 +98,13 @@ class DialBack:
 
     def on_request(self, link: Link, message: DialBackRequest) -> None:
         """Dial a neighbour; not beyond what is bearable, and not where it does not say it is."""
-        known = [url.encode() for url in self._book.list_urls().get(link.key, ())]
-        dial = (link.key, message.url)
-        is_free = dial not in self._dialing and len(self._dialing) < DIALS_MAX
-        if self._nursery is not None and is_free and message.url in known:
-            self._dialing.add(dial)
+        now = trio.current_time()
+        is_due = now - self._dialed.get(link.key, -math.inf) >= EVERY_S
+        if self._nursery is None or not is_due or self._dialing >= DIALS_MAX:
+            return
+        if message.url in [url.encode() for url in self._book.get_urls(link.key)]:
+            self._dialed[link.key] = now
+            self._dialing += 1
             self._nursery.start_soon(self._dial, link, message.url)
 
     def on_answer(self, link: Link, message: DialBackAnswer) -> None:
@@ -122,7 +130,7 @@ class DialBack:
             if not is_reached:
                 await trio.sleep_until(until)
         finally:
-            self._dialing.remove((link.key, url))
+            self._dialing -= 1
         self._hand_over(link, encode_control(DialBackAnswer(url, int(is_reached))))
 
 
@@ -139,16 +147,19 @@ async def is_answered(connect: Connector, url: str, key: PeerKey, network_id: Ne
     stranger = KeyPair(secrets.token_bytes(SEED_BYTES))
     shaker = Handshaker(signer=stranger, network_id=network_id, timeout_s=DIAL_S)
     carrier: Carrier | None = None
+    is_right = False
     async with trio.open_nursery() as nursery:
         try:
             carrier = await connect(nursery, url)
             await shaker.dial(carrier, expected_key=key, binding=carrier.binding)
+            is_right = True
         except (NetworkError, PeerError, ConfigError):
-            return False
-        else:
-            return True
+            pass  # whatever it was, it was not the member
         finally:
             if carrier is not None:
-                with trio.move_on_after(DIAL_S, shield=True):
+                with trio.CancelScope(shield=True) as scope:
+                    if not is_right:  # no farewell, which whoever is there could draw out
+                        scope.cancel()
                     await carrier.aclose()
             nursery.cancel_scope.cancel()
+    return is_right

@@ -98,7 +98,7 @@ async def open_asyncio_loop() -> AsyncIterator[None]:
 class SqliteStore:
     """A `Store` in one SQLite file, with a mark beside it; made by `open_store`."""
 
-    __slots__ = ("_closed", "_connection", "_lock", "_mark", "_ordinal", "_path", "_rollback")
+    __slots__ = ("_closed", "_connection", "_lock", "_mark", "_marking", "_ordinal", "_path", "_rollback")
 
     def __init__(
         self,
@@ -115,6 +115,7 @@ class SqliteStore:
         self._ordinal = ordinal
         self._rollback = rollback
         self._lock = trio.Lock()
+        self._marking = trio.CapacityLimiter(1)
         self._closed = False
 
     @property
@@ -157,7 +158,8 @@ class SqliteStore:
     async def _follow(self, opened: Sequence[Opened]) -> None:
         """Have the mark follow the write that has just been made."""
         if opened or self._mark.is_behind:
-            await trio.to_thread.run_sync(self._mark.note, self._ordinal, opened)
+            # A thread of its own: those that all share may be waiting for names that nobody can look up.
+            await trio.to_thread.run_sync(self._mark.note, self._ordinal, opened, limiter=self._marking)
         else:
             # 16 bytes and no sync: a trip to a thread costs 30 times that, and the event log writes so too.
             self._mark.note(self._ordinal, ())

@@ -4,6 +4,7 @@ import pytest
 
 from consensus.decision import Status
 from consensus.effects import Timer, TimerName
+from consensus.encoding import encode
 from consensus.identity import PeerKey
 from consensus.messages import (
     AskMessage,
@@ -17,7 +18,8 @@ from consensus.receipt import get_result, open_receipt
 from sim_net.manifest import NetworkSettings
 from sim_net.world import World
 from swarm.core.announcements import ANNOUNCED_BYTES_MIN
-from swarm.core.inputs import Paused, PeerLinked, TimerFired, Unpaused
+from swarm.core.inputs import Paused, PeerLinked, Received, TimerFired, Unpaused
+from swarm.core.node import step
 from tests.core.bench import (
     ASKER,
     STRANGER,
@@ -99,6 +101,32 @@ def test_a_seat_is_sent_the_question_once_in_a_while() -> None:
     assert get_sent(bench.receive(bench.others[1], request)) == [AskMessage(signed)], "each seat has its own"
 
 
+def test_a_seat_whose_link_came_back_is_sent_the_question_again() -> None:
+    bench = Bench()
+    signed = make_long(bench)
+    request = QuestionRequest(compute_round_id(signed.payload))
+    bench.confirm(bench.ask(signed))
+    for _ in range(2):
+        assert get_sent(bench.receive(bench.others[0], request)) == [AskMessage(signed)]
+        assert bench.receive(bench.others[0], request) == []
+        bench.put(PeerLinked(0, bench.others[0]))
+
+
+def test_the_question_leaves_only_when_it_is_on_disk() -> None:
+    bench = Bench()
+    signed = make_long(bench)
+    asked = bench.ask(signed)
+    assert get_sent(bench.receive(bench.others[0], QuestionRequest(compute_round_id(signed.payload)))) == []
+    assert AskMessage(signed) in get_sent(bench.confirm(asked), bench.others[0])
+
+
+def test_a_round_has_an_id() -> None:
+    bench = Bench()
+    actions = bench.receive(bench.others[0], QuestionAnnouncement(bytes(100_000)))
+    assert [penalty.key for penalty in get_penalties(actions)] == [bench.others[0]]
+    assert get_sent(actions) == []
+
+
 @pytest.mark.parametrize("sender", [ASKER.key, STRANGER.key])
 def test_who_has_no_seat_is_at_fault(sender: PeerKey) -> None:
     bench = Bench()
@@ -125,6 +153,16 @@ def test_one_seat_that_was_asked_is_enough() -> None:
     receipt = play(told=1).get_receipt()
     assert receipt is not None
     assert get_result(open_receipt(receipt)).status == Status.FULL
+
+
+def test_who_is_late_is_sent_the_question_of_a_round_that_is_over() -> None:
+    world = play()
+    round_id = next(iter(world.asker.asked))
+    finished = next(node for node in world.nodes if node.state.seats[round_id].receipt is not None)
+    late = next(node.signer.key for node in world.nodes if node is not finished)
+    finished.state.seats[round_id].told_ms.clear()
+    actions = step(finished.state, Received(world.now_ms, late, encode(QuestionRequest(round_id))))[1]
+    assert [type(message) for message in get_sent(actions, late)] == [AskMessage]
 
 
 def test_where_messages_are_lost_every_seat_has_the_question_in_the_end() -> None:

@@ -10,6 +10,7 @@ from consensus.hashing import tagged_hash
 from consensus.history import compute_standing
 from consensus.identity import KeyPair, PeerKey
 from consensus.messages import (
+    BUSY_PREFIX,
     AskMessage,
     ReceiptChunk,
     ReceiptRequest,
@@ -233,6 +234,15 @@ def test_a_receipt_may_come_in_pieces_and_a_piece_twice() -> None:
     assert get_events(actions)[:2] == ["receipt_fetched", "round_opened"]
     assert compute_round_id(message.question.payload) in world.nodes[LATE].state.seats
     assert receive(world, LATE, asker, encode(chunks[-1])) == []  # late, and no fault
+
+
+def test_a_question_whose_receipt_cannot_be_fetched_now_may_be_asked_again() -> None:
+    world, message, _ = ask_late_node()
+    again = make_next(world, open_round(world.get_receipt()), counter=2)
+    (refusal,) = get_sent(receive(world, LATE, world.asker.key, encode(again)))  # it owes a receipt already
+    assert isinstance(refusal, RefusalMessage)
+    assert refusal.reason.decode().startswith(BUSY_PREFIX)
+    assert receive(world, LATE, world.asker.key, encode(message)) == []  # this one is being fetched for
 
 
 def test_a_question_keeps_its_place_while_a_receipt_is_fetched() -> None:

@@ -17,6 +17,7 @@ from consensus.messages import (
     Entry,
     Kind,
     ProgressMessage,
+    QuestionAnnouncement,
     ReceiptChunk,
     ReceiptRequest,
     RefusalMessage,
@@ -57,8 +58,10 @@ from swarm.core.inputs import (
     Unpaused,
 )
 from swarm.core.node import CHUNK_BYTES
-from swarm.core.places import MEMBERS_PLACES, PASSED_ON_PLACES, ROUNDS_OPEN_MAX
+from swarm.core.places import KIND_PLACES, MEMBERS_PLACES, ROUNDS_OPEN_MAX
+from swarm.core.questions import STALLED_MAX
 from swarm.core.records import ASKER_PREFIX, QUESTION_KEY, Record, Table
+from swarm.core.seat import STALLED_MS
 from swarm.core.state import TICKETS_MAX, TICKETS_SENDER_MAX
 from tests.core.bench import (
     ASKER,
@@ -312,7 +315,7 @@ def test_a_node_without_a_seat_does_nothing() -> None:
 
 def test_one_asker_has_half_of_the_places_and_others_have_the_rest() -> None:
     bench = Bench()
-    half = (ROUNDS_OPEN_MAX - PASSED_ON_PLACES - MEMBERS_PLACES) // 2
+    half = (ROUNDS_OPEN_MAX - KIND_PLACES - MEMBERS_PLACES) // 2
     for counter in range(half):
         assert get_events(bench.ask(make_question(bench.network, counter=counter)))[0] == "round_opened"
     late = make_question(bench.network, counter=half)
@@ -333,11 +336,55 @@ def test_only_so_many_rounds_are_open_at_once() -> None:
     for asker in askers:
         asked = make_question(bench.network, asker=asker)
         opened += get_events(bench.ask(asked, sender=bench.others[0]))[:1] == ["round_opened"]
+    assert opened == ROUNDS_OPEN_MAX - MEMBERS_PLACES - KIND_PLACES
+    waiting = 0
+    for asker in askers:
+        actions = bench.ask(make_question(bench.network, asker=asker, counter=1), sender=asker.key)
+        opened += is_opened(actions)
+        own = any(seat.asker == asker.key for seat in bench.state.seats.values())
+        waiting += not own  # who has rounds open waits for them, not in line
     assert opened == ROUNDS_OPEN_MAX - MEMBERS_PLACES
     stranger = make_question(bench.network, asker=STRANGER)
     (refusal,) = get_sent(bench.ask(stranger, sender=STRANGER.key))
     assert isinstance(refusal, RefusalMessage)
-    assert refusal.reason == f"busy: {opened} rounds are open here, and 0 askers wait before you".encode()
+    expected = f"busy: {opened} rounds are open here, and {waiting} askers wait before you"
+    assert refusal.reason == expected.encode()
+
+
+def is_opened(actions: Sequence[Action]) -> bool:
+    return "round_opened" in get_events(actions)
+
+
+def test_a_round_of_which_too_few_seats_are_heard_loses_its_place_and_nothing_else() -> None:
+    bench = Bench()
+    askers = [KeyPair(b"%032d" % number) for number in range(ROUNDS_OPEN_MAX)]
+
+    def ask_all(counter: int) -> list[bytes]:
+        asked = [(make_question(bench.network, counter=counter, asker=asker), asker) for asker in askers]
+        opened = [one for one, asker in asked if is_opened(bench.ask(one, asker.key))]
+        return [compute_round_id(one.payload) for one in opened]
+
+    def list_finished(round_ids: Sequence[bytes]) -> list[bytes]:
+        return [one for one in round_ids if bench.state.seats[one].round.is_finished]
+
+    places = ROUNDS_OPEN_MAX - KIND_PLACES - MEMBERS_PLACES
+    stalled = ask_all(0)
+    assert len(stalled) == places
+    bench.now_ms = STALLED_MS
+    assert ask_all(1) == []
+    known, *_ = stalled  # two other seats have it too, a quorum of four
+    for other in bench.others[:2]:
+        bench.receive(other, QuestionAnnouncement(known))
+    bench.now_ms += 1
+    assert len(ask_all(2)) == places - 1
+    assert list_finished(stalled) == []
+    for counter in range(3, 6):
+        bench.now_ms += STALLED_MS + 1
+        ask_all(counter)
+    given_up = list_finished(stalled)
+    assert given_up == stalled[1 : 1 + len(given_up)] != []
+    unfinished = [seat for seat in bench.state.seats.values() if not seat.round.is_finished]
+    assert len(unfinished) <= STALLED_MAX + places + 1
 
 
 def test_a_round_without_a_receipt_is_over_for_who_asks_again() -> None:

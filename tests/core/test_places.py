@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from consensus.identity import PeerKey
 from swarm.core.places import (
     HELD_MS,
+    KIND_PLACES,
     LINE_MAX,
     MEMBERS_PLACES,
-    PASSED_ON_PLACES,
     PATIENCE_MS,
     ROUNDS_OPEN_MAX,
+    Holder,
     Places,
 )
 
-STRANGERS_PLACES = ROUNDS_OPEN_MAX - PASSED_ON_PLACES - MEMBERS_PLACES
+STRANGERS_PLACES = ROUNDS_OPEN_MAX - KIND_PLACES - MEMBERS_PLACES
 MEMBERS = [PeerKey(b"m%031d" % number) for number in range(4)]
 
 
@@ -30,22 +31,24 @@ class Desk:
 
     def __init__(self) -> None:
         self.places = Places(frozenset(MEMBERS))
-        self.open: Counter[PeerKey] = Counter()
+        self.open: list[Holder] = []
         self.rounds = count()
 
-    def is_free(self, round_id: bytes, asker: PeerKey, now_ms: int, *, is_passed_on: bool = False) -> bool:
-        return not self.places.find_reason(
-            round_id, asker, self.open, is_passed_on=is_passed_on, now_ms=now_ms
-        )
+    def is_free(self, round_id: bytes, holder: Holder, now_ms: int) -> bool:
+        return not self.places.find_reason(round_id, holder, self.open, now_ms=now_ms)
 
     def ask(self, asker: PeerKey, now_ms: int = 0, *, is_passed_on: bool = False) -> bool:
-        is_free = self.is_free(b"%032d" % next(self.rounds), asker, now_ms, is_passed_on=is_passed_on)
-        self.open[asker] += is_free
+        holder = Holder(asker, is_passed_on)
+        is_free = self.is_free(b"%032d" % next(self.rounds), holder, now_ms)
+        if is_free:
+            self.open.append(holder)
         return is_free
 
     def end(self, asker: PeerKey) -> None:
-        self.open[asker] -= 1
-        self.open = +self.open
+        self.open.remove(next(holder for holder in self.open if holder.asker == asker))
+
+    def count(self, *, passed_on: bool | None = None) -> int:
+        return sum(passed_on in (None, holder.is_passed_on) for holder in self.open)
 
     def fill(self) -> list[PeerKey]:
         """Have strangers take all places that strangers may have."""
@@ -99,17 +102,33 @@ def test_strangers_leave_room_for_members_and_for_rounds_that_others_opened() ->
     assert desk.ask(MEMBERS[0])
     for number in range(200, 200 + ROUNDS_OPEN_MAX):
         desk.ask(make_key(number), is_passed_on=True)
-    assert sum(desk.open.values()) == ROUNDS_OPEN_MAX - MEMBERS_PLACES + 1
-    assert not desk.ask(MEMBERS[1])
-    while sum(desk.open.values()) < ROUNDS_OPEN_MAX:
-        assert desk.ask(MEMBERS[1], is_passed_on=True)
-    assert not desk.ask(MEMBERS[2], is_passed_on=True)
+    assert desk.count() == ROUNDS_OPEN_MAX - MEMBERS_PLACES + 1
+    assert desk.ask(MEMBERS[1])
+    while any(desk.ask(member, is_passed_on=True) for member in MEMBERS):
+        pass
+    assert desk.count() == ROUNDS_OPEN_MAX
+
+
+def test_rounds_that_are_passed_on_leave_room_for_what_is_asked_here() -> None:
+    desk = Desk()
+    for number in range(2 * ROUNDS_OPEN_MAX):
+        desk.ask(make_key(number), is_passed_on=True)
+    assert desk.count() == ROUNDS_OPEN_MAX - MEMBERS_PLACES - KIND_PLACES
+    assert desk.ask(make_key(1_000))
+    assert desk.ask(MEMBERS[0])
+
+
+def test_one_asker_has_half_of_what_is_passed_on() -> None:
+    desk = Desk()
+    places = ROUNDS_OPEN_MAX - MEMBERS_PLACES - KIND_PLACES
+    assert sum(desk.ask(make_key(1), is_passed_on=True) for _ in range(100)) == places // 2
+    assert desk.ask(make_key(2), is_passed_on=True)
 
 
 def test_who_waits_for_an_earlier_round_keeps_its_place() -> None:
     desk = Desk()
     first, *_ = desk.fill()
-    slow, other = make_key(100), make_key(101)
+    slow, other = Holder(make_key(100), is_passed_on=False), make_key(101)
     assert not desk.is_free(b"slow", slow, 0)
     desk.end(first)
     assert desk.is_free(b"slow", slow, 1)
@@ -126,8 +145,9 @@ def test_a_place_is_kept_for_no_round_that_is_refused() -> None:
     desk = Desk()
     first, *_ = desk.fill()
     desk.end(first)
-    assert desk.is_free(b"bad", make_key(100), 0)
-    desk.places.hold(b"bad", make_key(100), 0)
+    holder = Holder(make_key(100), is_passed_on=False)
+    assert desk.is_free(b"bad", holder, 0)
+    desk.places.hold(b"bad", holder, 0)
     desk.places.release(b"bad")
     assert desk.ask(make_key(101), 0)
 
@@ -154,12 +174,13 @@ def test_never_more_rounds_than_places(asked: list[tuple[int, bool, bool, int]])
     for number, is_passed_on, is_ending, wait_ms in asked:
         now_ms += wait_ms
         asker = MEMBERS[number] if number < len(MEMBERS) else make_key(number)
-        if is_ending and desk.open[asker]:
+        if is_ending and any(holder.asker == asker for holder in desk.open):
             desk.end(asker)
         else:
             desk.ask(asker, now_ms, is_passed_on=is_passed_on)
-        strangers = sum(count for key, count in desk.open.items() if key not in MEMBERS)
-        assert sum(desk.open.values()) <= ROUNDS_OPEN_MAX
+        assert desk.count() <= ROUNDS_OPEN_MAX
+        assert max(desk.count(passed_on=kind) for kind in (True, False)) <= ROUNDS_OPEN_MAX - KIND_PLACES
+        strangers = sum(holder.asker not in MEMBERS for holder in desk.open)
         assert strangers <= ROUNDS_OPEN_MAX - MEMBERS_PLACES
 
 

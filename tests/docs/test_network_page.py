@@ -14,7 +14,7 @@ from swarm.edge.addresses import (
     sign_record,
 )
 from swarm.edge.control import CONTROL_BYTE, ControlMessage
-from swarm.edge.dial_back import ANSWER_S, ASKED_MAX, DIAL_S, DIALS_MAX
+from swarm.edge.dial_back import ANSWER_S, ASKED_MAX, DIAL_S, DIALS_MAX, EVERY_S
 from swarm.edge.limits import EdgeLimits
 from swarm.edge.overlay_limits import OverlayLimits
 from swarm.edge.relay import KIND_RELAYED, RelayedFrame, RelaySource
@@ -65,7 +65,7 @@ def test_every_limit_on_the_page_is_the_programs() -> None:
     assert 1 / limits.presence_s == 2
     assert limits.news_s == 1
     assert limits.relay_queue_share == 0.5
-    assert (ASKED_MAX, DIALS_MAX) == (3, 8)
+    assert (ASKED_MAX, DIALS_MAX, EVERY_S) == (3, 4, 10.0)
     assert (edge.bad_messages_max, edge.ban_s) == (20, 600.0)
 
 

@@ -9,7 +9,7 @@ from consensus.encoding import encode
 from consensus.identity import KeyPair
 from consensus.messages import AskMessage
 from consensus.question import sign_question
-from swarm.core.places import MEMBERS_PLACES, PASSED_ON_PLACES, ROUNDS_OPEN_MAX
+from swarm.core.places import KIND_PLACES, MEMBERS_PLACES, ROUNDS_OPEN_MAX
 from swarm.edge.client import Answered, AskerClient
 from swarm.edge.local import wait_linked
 from swarm.edge.memory_store import MemoryStore
@@ -54,7 +54,7 @@ def test_somebody_honest_is_answered(tmp_path: Path, victims: int) -> None:
                     assert isinstance(answered, Answered), answered
             world.nursery.cancel_scope.cancel()
         opened, ended = (len(world.get_events(name, 0)) for name in ("round_opened", "round_closed"))
-        assert opened > ROUNDS_OPEN_MAX - PASSED_ON_PLACES - MEMBERS_PLACES, "the flood was none"
+        assert opened > ROUNDS_OPEN_MAX - KIND_PLACES - MEMBERS_PLACES, "the flood was none"
         assert ended > opened / 2
 
     run_virtual(main)

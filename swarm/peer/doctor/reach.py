@@ -71,7 +71,7 @@ def judge_reach(answers: Sequence[Answer], said: DialedBack) -> Finding:
         found = said.get(answer.url, ())
         is_right = answer.outcome is Outcome.RIGHT
         here = "it answers" if is_right else f"{answer.outcome.value} answers: {answer.detail}"
-        others = f"{sum(found)} of {len(found)} members asked reach it" if found else "no member was asked"
+        others = f"{sum(found)} of {len(found)} members asked reach it" if found else "no member was heard"
         lines.append(f"{answer.url}: {others}; dialed from here {here}")
         if not any(found) and (found or not is_right):
             blamed = Outcome.UNREACHABLE if is_right else answer.outcome
