@@ -222,7 +222,7 @@ def test_a_round_under_way_is_followed_from_its_address(chromium: Browser, tmp_p
 
 def test_answers_are_read_as_soon_as_they_are_revealed(chromium: Browser, tmp_path: Path) -> None:
     with (
-        open_gateway(tmp_path, model="scripted:latency=0.5,accuracy=0") as up,
+        open_gateway(tmp_path, model="scripted:latency=1.5,accuracy=0") as up,
         watch(chromium, up.serving.make_page_url()) as watched,
     ):
         one = watched.page
@@ -231,11 +231,11 @@ def test_answers_are_read_as_soon_as_they_are_revealed(chromium: Browser, tmp_pa
         one.press("#question", "Control+Enter")
         expect(one.locator(".doing", has_text="thinking")).to_have_count(4)
         assert one.locator(".seat .prose").count() == 0
-        expect(one.locator("#seats")).to_contain_text("Revealed, not certified yet.")
+        expect(one.locator("#seats")).to_contain_text("Revealed, not certified yet.", timeout=20_000)
         expect(one.locator(".seat .prose")).to_have_count(4)
         texts = one.locator(".seat .prose").all_inner_texts()
         assert one.locator(".seat .label").count() == 0  # names stay letters
-        expect(one.locator(".banner.is-full")).to_be_visible()
+        expect(one.locator(".banner.is-full")).to_be_visible(timeout=20_000)
         expect(one.locator("#seats")).not_to_contain_text("not certified")
         assert one.locator(".seat .prose").all_inner_texts() == texts
         assert one.locator(".seat .label").count() == 4
