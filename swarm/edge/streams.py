@@ -9,6 +9,7 @@ import trio
 from swarm.edge.limits import EdgeLimits
 
 RECEIVE_BYTES: Final = 32_768  # bytes read from a socket at one time
+FAREWELL_BYTES: Final = 8_388_608  # as much as waits for one member (`MEMBER_LIMITS.out_queue_bytes_max`)
 
 
 class MeteredStream(trio.abc.Stream):
@@ -34,6 +35,10 @@ class MeteredStream(trio.abc.Stream):
     def note_frame(self) -> None:
         """Start counting anew: a whole frame was taken."""
         self._bytes_since_frame = 0
+
+    def note_closing(self) -> None:
+        """Let more come: the other end may have a whole queue under way, and nobody takes frames any more."""
+        self._bytes_max += FAREWELL_BYTES
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return the next bytes; see `trio.abc.ReceiveStream`."""

@@ -128,6 +128,7 @@ class WebSocketCarrier:
         """Close the link; see `Carrier.aclose`."""
         try:
             if not self._is_broken:
+                self._socket.note_closing()
                 with trio.move_on_after(self._limits.close_timeout_s):
                     await self._connection.aclose()
         except FOREIGN_ERRORS:

@@ -212,7 +212,7 @@ def test_flush_waits_until_everything_is_out() -> None:
 
 def test_stopped_node_loses_none_of_its_last_words() -> None:
     async def body() -> None:
-        async with open_swarm() as swarm:
+        async with open_swarm(replace(LIMITS, close_timeout_s=10.0)) as swarm:  # on a busy machine too
             left, right = await swarm.start_all(2)
             # As much as `right` takes in while nobody reads its inbox: a socket closed at once would cost it.
             for index in range(60):

@@ -83,6 +83,7 @@ def test_the_private_key_is_in_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("swarm.edge.certificate.create_certified_key", make)
     common = Path("/tmp")
+    gc.collect()  # what earlier tests have left
     names, descriptors = set(common.iterdir()), count_descriptors()
     identity = TlsIdentity.create()
     needle = made[0].splitlines()[1]
