@@ -41,10 +41,12 @@ def on_announcement(state: NodeState, round_id: bytes, sender: PeerKey) -> list[
         raise PeerError("announcement: got it from no member")
     if len(round_id) != DIGEST_BYTES:
         raise PeerError(f"announcement: got a round of {len(round_id)} bytes, expected {DIGEST_BYTES}")
-    if round_id in state.seats:
-        state.seats[round_id].note_heard(sender)
+    seat = state.seats.get(round_id)
+    if seat is not None:
+        seat.note_heard(sender)
+        return []
     is_declined = bool(state.pause_reason) and round_id in state.declined
-    if round_id in state.known or round_id in state.seats or is_declined:
+    if round_id in state.known or is_declined:
         return []
     return [Send(sender, encode(QuestionRequest(round_id)))]
 

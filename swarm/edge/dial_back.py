@@ -8,20 +8,19 @@ address would make members look around behind their own walls for whoever signed
 
 import math
 import random
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
-from consensus.errors import ConfigError, NetworkError, PeerError
-from consensus.identity import SEED_BYTES, KeyPair, NetworkId, PeerKey
+from consensus.errors import PeerError
+from consensus.identity import NetworkId, PeerKey
 from swarm.edge.address_book import AddressBook
 from swarm.edge.control import DialBackAnswer, DialBackRequest, encode_control
-from swarm.edge.handshake import Handshaker
 from swarm.edge.link import Link
-from swarm.edge.transport import Carrier, Connector
+from swarm.edge.stranger import meet
+from swarm.edge.transport import Connector
 
 ASKED_MAX: Final = 3  # neighbours asked at once; more would be a burden, and tell no more
 DIAL_S: Final = 2.0
@@ -84,13 +83,15 @@ class DialBack:
         Returns:
             Who answered within ANSWER_S, each with whether it reached this node there.
         """
+        if not links:
+            return {}
         chosen = random.sample(links, min(ASKED_MAX, len(links)))
         asking = _Asking(url.encode(), [link.key for link in chosen])
         self._askings.append(asking)
         try:
             for link in chosen:
                 self._hand_over(link, encode_control(DialBackRequest(asking.url)))
-            with trio.move_on_after(ANSWER_S if chosen else 0.0):
+            with trio.move_on_after(ANSWER_S):
                 await asking.is_done.wait()
         finally:
             self._askings.remove(asking)
@@ -126,40 +127,12 @@ class DialBack:
         is_reached = False
         try:
             with trio.move_on_at(until):
-                is_reached = await is_answered(self._connect, url.decode(), link.key, self._network_id)
+                met = await meet(
+                    self._connect, url.decode(), expected=link.key, network=self._network_id, timeout_s=DIAL_S
+                )
+                is_reached = met.failure is None
             if not is_reached:
                 await trio.sleep_until(until)
         finally:
             self._dialing -= 1
         self._hand_over(link, encode_control(DialBackAnswer(url, int(is_reached))))
-
-
-async def is_answered(connect: Connector, url: str, key: PeerKey, network_id: NetworkId) -> bool:
-    """Say whether a member proves its key at a URL, to a stranger that hangs up; the caller bounds the time.
-
-    Args:
-        connect: Opens carriers.
-        url: Where.
-        key: The member's.
-        network_id: The network, 32 bytes.
-    """
-    # A key for the occasion: under this node's own the link that there is would give way to this one.
-    stranger = KeyPair(secrets.token_bytes(SEED_BYTES))
-    shaker = Handshaker(signer=stranger, network_id=network_id, timeout_s=DIAL_S)
-    carrier: Carrier | None = None
-    is_right = False
-    async with trio.open_nursery() as nursery:
-        try:
-            carrier = await connect(nursery, url)
-            await shaker.dial(carrier, expected_key=key, binding=carrier.binding)
-            is_right = True
-        except (NetworkError, PeerError, ConfigError):
-            pass  # whatever it was, it was not the member
-        finally:
-            if carrier is not None:
-                with trio.CancelScope(shield=True) as scope:
-                    if not is_right:  # no farewell, which whoever is there could draw out
-                        scope.cancel()
-                    await carrier.aclose()
-            nursery.cancel_scope.cancel()
-    return is_right

@@ -1,21 +1,15 @@
-"""Dialing an address as a stranger does, to see who answers: the handshake, and nothing after it.
+"""Who answers at an address that a stranger dials, in words for an owner."""
 
-The key that dials is drawn for the occasion, so a peer can be asked at its own address too, and whoever
-answers sees a stranger that hangs up.
-"""
-
-import secrets
 from dataclasses import dataclass
 from enum import Enum
-
-import trio
+from functools import partial
 
 from consensus.encoding import decode
-from consensus.errors import ConfigError, LimitExceeded, NetworkError, PeerError
-from consensus.identity import SEED_BYTES, KeyPair, NetworkId, PeerKey
-from swarm.edge.handshake import HELLO_BYTES_MAX, MAGIC, VERSION_MAX, VERSION_MIN, Handshaker, Hello
+from consensus.errors import LimitExceeded, PeerError
+from consensus.identity import NetworkId, PeerKey
+from swarm.edge.handshake import HELLO_BYTES_MAX, MAGIC, VERSION_MAX, VERSION_MIN, Hello
 from swarm.edge.limits import EdgeLimits
-from swarm.edge.transport import Carrier
+from swarm.edge.stranger import meet
 from swarm.edge.websocket import dial
 
 
@@ -45,33 +39,6 @@ class Answer:
     detail: str = ""
 
 
-class _Listening:
-    """A carrier that keeps the first frame it brings, which is the other side's Hello."""
-
-    def __init__(self, carrier: Carrier) -> None:
-        self._carrier = carrier
-        self.first: bytes | None = None
-
-    @property
-    def binding(self) -> bytes:
-        return self._carrier.binding
-
-    async def send(self, frame: bytes) -> None:
-        await self._carrier.send(frame)
-
-    async def recv(self) -> bytes:
-        frame = await self._carrier.recv()
-        if self.first is None:
-            self.first = frame
-        return frame
-
-    def note_authenticated(self) -> None:
-        self._carrier.note_authenticated()
-
-    async def aclose(self) -> None:
-        await self._carrier.aclose()
-
-
 async def probe(url: str, *, expected: PeerKey, network: NetworkId, limits: EdgeLimits) -> Answer:
     """Dial an address and see whether a member answers.
 
@@ -81,25 +48,18 @@ async def probe(url: str, *, expected: PeerKey, network: NetworkId, limits: Edge
         network: The network that it must be in, 32 bytes.
         limits: `handshake_timeout_s` bounds the connection, and again the handshake.
     """
-    async with trio.open_nursery() as nursery:
-        try:
-            carrier = _Listening(await dial(nursery, url, limits=limits))
-        except (NetworkError, ConfigError) as exc:
-            return Answer(url, Outcome.UNREACHABLE, exc.message)
-        handshaker = Handshaker(
-            signer=KeyPair(secrets.token_bytes(SEED_BYTES)),
-            network_id=network,
-            timeout_s=limits.handshake_timeout_s,
-        )
-        try:
-            await handshaker.dial(carrier, expected_key=expected, binding=carrier.binding)
-            return Answer(url, Outcome.RIGHT)
-        except (NetworkError, PeerError) as exc:
-            return classify(url, carrier.first, exc.message, expected=expected, network=network)
-        finally:
-            with trio.CancelScope(shield=True):
-                await carrier.aclose()
-            nursery.cancel_scope.cancel()
+    met = await meet(
+        partial(dial, limits=limits),
+        url,
+        expected=expected,
+        network=network,
+        timeout_s=limits.handshake_timeout_s,
+    )
+    if met.failure is None:
+        return Answer(url, Outcome.RIGHT)
+    if not met.is_open:
+        return Answer(url, Outcome.UNREACHABLE, met.failure)
+    return classify(url, met.first, met.failure, expected=expected, network=network)
 
 
 def classify(url: str, first: bytes | None, failure: str, *, expected: PeerKey, network: NetworkId) -> Answer:
